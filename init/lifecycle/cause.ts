@@ -24,3 +24,9 @@ export interface Cause {
   readonly detail: string;
   readonly hint?: string;
 }
+
+/** One line for a human: what was seen, and what to do about it. */
+export function describeCause(cause: Cause): string {
+  const hint = cause.hint === undefined ? '' : `; ${cause.hint}`;
+  return `${cause.kind}: ${cause.detail}${hint}`;
+}

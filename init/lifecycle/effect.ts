@@ -6,7 +6,7 @@ import type { Status } from './state.ts';
 
 /** Everything that the policy asks the shell to do. The shell does it in this order and decides nothing. */
 export type Effect =
-  /** Start the daemon's program; answered by `exited` or `spawn-failed`. */
+  /** Start the daemon's program; answered by `spawn-failed`, or by `spawned` and later `exited`. */
   | { readonly type: 'spawn'; readonly daemon: string; readonly incarnation: number; readonly spec: DaemonSpec }
   /** Send a signal: to the daemon's first process only, or to everything that this incarnation started. */
   | {

@@ -26,6 +26,8 @@ export type Event = { readonly at: number } & (
   | { readonly type: 'begin' }
   /** Time has passed: deadlines up to `at` are due. */
   | { readonly type: 'tick' }
+  /** The program that `spawn` asked for runs. */
+  | { readonly type: 'spawned'; readonly daemon: string; readonly incarnation: number }
   | { readonly type: 'spawn-failed'; readonly daemon: string; readonly incarnation: number; readonly error: SpawnError }
   /** The first process of the daemon has ended. `remains`: others of its group, or that left its group, still live. */
   | {

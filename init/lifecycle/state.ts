@@ -24,6 +24,7 @@ export interface Watch {
 
 /** How an incarnation ended, once its first process is gone. */
 export interface Ending {
+  /** undefined: it was never spawned. */
   readonly exit: Exit | undefined;
   /** undefined: it ended well. */
   readonly cause: Cause | undefined;
@@ -36,6 +37,8 @@ export type DaemonState =
   | {
       readonly status: 'starting';
       readonly since: number;
+      /** Its program runs (`service_started` holds). */
+      readonly spawned: boolean;
       /** Infinity: no limit. */
       readonly timeoutAt: number;
       /** Ready by mere running; Infinity where something else tells. */
@@ -80,6 +83,10 @@ export interface Daemon {
   readonly attempts: number;
   /** Since when it has been ready without a break. */
   readonly readySince: number | undefined;
+  /** It has been ready once since the bundle started. */
+  readonly everReady: boolean;
+  /** When it entered its state. */
+  readonly stateSince: number;
   /** The last unexpected end or failure; kept until the next one. */
   readonly cause: Cause | undefined;
   readonly lastExit: Exit | undefined;
@@ -96,6 +103,8 @@ export interface Shutdown {
   /** The init leaves, whatever is left. */
   readonly leaveAt: number;
   readonly killed: boolean;
+  /** SIGTERM, SIGINT and SIGQUIT so far: the second SIGTERM or SIGINT kills at once. */
+  readonly signals: number;
   /** 70 after an internal fault. */
   readonly fault: boolean;
 }
@@ -105,6 +114,8 @@ export interface State {
   readonly bundle: Bundle;
   readonly daemons: ReadonlyMap<string, Daemon>;
   readonly shutdown: Shutdown | undefined;
+  /** `begin` has come. */
+  readonly begun: boolean;
   readonly exited: boolean;
   /** Seed of the next random number (for jitter), so that the same events give the same run. */
   readonly random: number;

@@ -1,0 +1,136 @@
+import { signalNumber } from '../posix/signal-names.ts';
+import { attemptsInARow, maxAttempts, restartDelay } from './backoff.ts';
+import { type Cause, describeCause } from './cause.ts';
+import { describeExit, diagnose, diagnoseSpawn, exitCodeOf, isPermanent } from './diagnosis.ts';
+import type { Event, Exit } from './event.ts';
+import type { Daemon, Ending } from './state.ts';
+import { draw, enter, reportIncident, type Step, update } from './step.ts';
+import { stopRemains } from './stop.ts';
+
+type EventOf<T extends Event['type']> = Extract<Event, { readonly type: T }>;
+
+/** The program could not be started at all. */
+export function onSpawnFailed(step: Step, { daemon: name, error }: EventOf<'spawn-failed'>, daemon: Daemon): void {
+  const cause = diagnoseSpawn(error);
+  if (daemon.state.status !== 'starting' && daemon.state.status !== 'stopping') return;
+  update(step, name, { cause });
+  reportIncident(step, name, cause);
+  conclude(step, name, { exit: undefined, cause });
+}
+
+/** The first process of the daemon has ended; the rest of its group has to be gone before anything else happens. */
+export function onExited(step: Step, event: EventOf<'exited'>, daemon: Daemon): void {
+  const { daemon: name, exit, remains } = event;
+  const ending = judge(event, daemon);
+  const before = daemon.state;
+  update(step, name, { lastExit: exit });
+  if (ending.cause !== undefined && !(before.status === 'stopping' && before.cause === ending.cause)) {
+    update(step, name, { cause: ending.cause });
+    if (!(before.status === 'stopping' && before.phase === 'killed')) reportIncident(step, name, ending.cause);
+  }
+  if (remains) stopRemains(step, name, ending, `${describeExit(exit)}; processes that it left behind are stopped`);
+  else conclude(step, name, ending);
+}
+
+/** The last process of the daemon is gone. */
+export function onGone(step: Step, { daemon: name }: EventOf<'gone'>, { state }: Daemon): void {
+  if (state.status === 'stopping' && state.ending !== undefined) conclude(step, name, state.ending);
+}
+
+/** Whether an end is a good one, and its cause where it is not. */
+function judge(event: EventOf<'exited'>, daemon: Daemon): Ending {
+  const { exit, outOfMemory, lastLines } = event;
+  const { state, spec, goal } = daemon;
+  const asked = state.status === 'stopping' || goal !== 'up';
+  if (state.status === 'stopping' && state.cause !== undefined) return { exit, cause: state.cause };
+  if (state.status === 'stopping' && state.phase === 'killed' && isSignal(exit, 'SIGKILL')) {
+    return { exit, cause: { kind: 'killed-after-grace', detail: 'it had to be killed' } };
+  }
+  const stopCode = 128 + signalNumber(spec.stop_signal);
+  const good =
+    ('code' in exit && spec.success_exit_codes.includes(exit.code)) ||
+    (asked && (isSignal(exit, spec.stop_signal) || ('code' in exit && exit.code === stopCode)));
+  if (good) return { exit, cause: undefined };
+  return { exit, cause: diagnose({ exit, outOfMemory, lastLines, wasReady: state.status !== 'starting' }) };
+}
+
+function isSignal(exit: Exit, name: string): boolean {
+  return 'signal' in exit && exit.signal === name;
+}
+
+/** Nothing of this incarnation is left: decides what comes next. */
+function conclude(step: Step, name: string, ending: Ending): void {
+  const daemon = step.daemons.get(name);
+  if (daemon === undefined) return;
+  update(step, name, { outcome: { code: outcomeCode(ending), at: step.at, why: outcomeText(name, ending) } });
+  const ended =
+    ending.exit === undefined ? (ending.cause?.detail ?? 'it was never started') : describeExit(ending.exit);
+
+  switch (daemon.goal) {
+    case 'down':
+      enter(step, name, { status: 'stopped' }, `stopped: ${ended}`, ending.cause);
+      return;
+    case 'remove':
+      enter(step, name, { status: 'stopped' }, `stopped and removed from the bundle: ${ended}`, ending.cause);
+      step.daemons.delete(name);
+      return;
+    case 'restart':
+      update(step, name, { goal: 'up', attempts: 0, spec: daemon.next ?? daemon.spec, next: undefined });
+      enter(step, name, { status: 'pending' }, `${ended}; starts again as asked`, ending.cause);
+      return;
+    case 'up':
+      decideRestart(step, name, daemon, ending, ended);
+  }
+}
+
+/** What `restart` and `backoff` say after a daemon ended by itself, or was stopped for a failure. */
+function decideRestart(step: Step, name: string, daemon: Daemon, { exit, cause }: Ending, ended: string): void {
+  const { spec } = daemon;
+  if (cause === undefined && (spec.restart === 'no' || spec.restart.startsWith('on-failure'))) {
+    enter(step, name, { status: 'completed' }, `completed: ${ended}`);
+    return;
+  }
+  if (cause !== undefined && isPermanent(cause, exit, spec)) {
+    fail(step, name, cause, 'a retry cannot mend this');
+    return;
+  }
+  if (spec.restart === 'no') {
+    fail(step, name, cause ?? { kind: 'exit-code', detail: ended }, 'restart is "no"');
+    return;
+  }
+  const attempts = attemptsInARow(daemon, step.at);
+  if (attempts >= maxAttempts(spec)) {
+    fail(step, name, cause ?? { kind: 'exit-code', detail: ended }, `given up after ${attempts} restarts in a row`);
+    return;
+  }
+  const delay = restartDelay(spec.backoff, attempts, draw(step));
+  update(step, name, { attempts: attempts + 1, restarts: daemon.restarts + 1 });
+  if (delay === 0) enter(step, name, { status: 'pending' }, `${ended}; starts again at once`, cause);
+  else
+    enter(
+      step,
+      name,
+      { status: 'backoff', retryAt: step.at + delay, cause },
+      `${ended}; next try in ${delay} ms`,
+      cause,
+    );
+}
+
+/** Gives up a daemon. A human should look: unless it merely follows a dependency, the incident has been reported already. */
+export function fail(step: Step, name: string, cause: Cause, why: string): void {
+  update(step, name, { cause });
+  enter(step, name, { status: 'failed', cause }, `failed, ${why}: ${describeCause(cause)}`, cause);
+}
+
+/** The daemon's row in the table of exit codes (DESIGN 6). A failure that left with 0 counts 1: it is a failure all the same. */
+function outcomeCode({ exit, cause }: Ending): number {
+  if (cause === undefined) return 0;
+  if (exit === undefined) return cause.kind === 'not-found' ? 127 : 126;
+  return exitCodeOf(exit) || 1;
+}
+
+function outcomeText(name: string, { exit, cause }: Ending): string {
+  if (cause === undefined) return `${name} ended well`;
+  const ended = exit === undefined ? 'never started' : describeExit(exit);
+  return `${name}: ${ended} (${cause.kind})`;
+}
