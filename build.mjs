@@ -1,1 +1,74 @@
-console.log("build later")
+// Builds dist/: everything in one file, V8's code cache for it, the loader, and the native part of koffi for this machine.
+// Plain JavaScript, since `npm ci` may run it with an older Node than the one that it installs.
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = dirname(fileURLToPath(import.meta.url));
+const dist = join(root, 'dist');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist);
+
+await build({
+  entryPoints: [join(root, 'cli/main.ts')],
+  outfile: join(dist, 'bottled.cjs'),
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node26',
+  minify: true,
+  external: ['koffi'],
+  define: { 'process.env.BOTTLED_VERSION': JSON.stringify(version) },
+  legalComments: 'external',
+  logLevel: 'warning',
+});
+
+copyFileSync(join(root, 'init/loader.cjs'), join(dist, 'main.cjs'));
+copyFileSync(koffi(), join(dist, 'koffi.node'));
+writeCodeCache();
+
+/** The native part of koffi for this machine's processor and C library. */
+function koffi() {
+  const libc = process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'linux';
+  const packaged = join(root, `node_modules/@koromix/koffi-linux-${process.arch}`);
+  const folder = readdirSync(packaged).find((name) => name.startsWith(`${libc}_`));
+  if (folder === undefined) throw new Error(`koffi has no build for ${process.arch} with ${libc}`);
+  return join(packaged, folder, 'koffi.node');
+}
+
+/** Runs a small bundle once, so that the cache holds the functions that a start needs, compiled. */
+function writeCodeCache() {
+  const node =
+    ['x64', 'arm64'].map((arch) => join(root, `node_modules/node-linux-${arch}/bin/node`)).find(existsSync) ??
+    process.execPath;
+  const scratch = mkdtempSync(join(tmpdir(), 'bottled-build-'));
+  try {
+    const bundle = join(scratch, 'bundle.yaml');
+    writeFileSync(
+      bundle,
+      'daemons:\n  warm-up: { command: ["true"], healthcheck: { tcp: { port: 1 } } }\n  after: { command: ["true"], depends_on: [warm-up] }\n',
+    );
+    const socket = join(scratch, 'control.sock');
+    execFileSync(node, [join(dist, 'main.cjs'), 'run', '-f', bundle, '--socket', socket], {
+      env: { ...process.env, BOTTLED_WRITE_CODE_CACHE: '1' },
+      stdio: ['ignore', 'ignore', 'inherit'],
+      timeout: 60_000,
+    });
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}

@@ -6,7 +6,7 @@ import type { Daemon } from './state.ts';
  * then `initial × factor^n` with ±10 % jitter, never more than `max`. `random` is in [0, 1).
  */
 export function restartDelay(backoff: Backoff, attempts: number, random: number): number {
-  if (attempts === 0) return 0;
+  if (attempts === 0 || backoff.initial === 0) return 0;
   const base = backoff.initial * backoff.factor ** (attempts - 1);
   return Math.round(Math.min(backoff.max, base * (0.9 + 0.2 * random)));
 }

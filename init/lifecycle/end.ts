@@ -60,9 +60,9 @@ function isSignal(exit: Exit, name: string): boolean {
 
 /** Nothing of this incarnation is left: decides what comes next. */
 function conclude(step: Step, name: string, ending: Ending): void {
+  noteEnd(step, name, ending);
   const daemon = step.daemons.get(name);
   if (daemon === undefined) return;
-  update(step, name, { outcome: { code: outcomeCode(ending), at: step.at, why: outcomeText(name, ending) } });
   const ended =
     ending.exit === undefined ? (ending.cause?.detail ?? 'it was never started') : describeExit(ending.exit);
 
@@ -83,6 +83,17 @@ function conclude(step: Step, name: string, ending: Ending): void {
   }
 }
 
+/** What counts for the exit code, and how many restarts in a row there have been, now that its time of being ready is over. */
+function noteEnd(step: Step, name: string, ending: Ending): void {
+  const daemon = step.daemons.get(name);
+  if (daemon === undefined) return;
+  update(step, name, {
+    outcome: { code: outcomeCode(ending), at: step.at, why: outcomeText(name, ending) },
+    attempts: attemptsInARow(daemon, step.at),
+    readySince: undefined,
+  });
+}
+
 /** What `restart` and `backoff` say after a daemon ended by itself, or was stopped for a failure. */
 function decideRestart(step: Step, name: string, daemon: Daemon, { exit, cause }: Ending, ended: string): void {
   const { spec } = daemon;
@@ -98,7 +109,7 @@ function decideRestart(step: Step, name: string, daemon: Daemon, { exit, cause }
     fail(step, name, cause ?? { kind: 'exit-code', detail: ended }, 'restart is "no"');
     return;
   }
-  const attempts = attemptsInARow(daemon, step.at);
+  const { attempts } = daemon;
   if (attempts >= maxAttempts(spec)) {
     fail(step, name, cause ?? { kind: 'exit-code', detail: ended }, `given up after ${attempts} restarts in a row`);
     return;

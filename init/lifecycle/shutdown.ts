@@ -78,7 +78,10 @@ function killAll(step: Step, why: string): void {
     killed: true,
     leaveAt: Math.min(step.shutdown.leaveAt, step.at + LEAVE_AFTER_KILL_MS),
   };
-  for (const [name, { state }] of [...step.daemons]) if (isAlive(state)) killNow(step, name, why);
+  for (const [name, { state }] of [...step.daemons]) {
+    const killed = state.status === 'stopping' && state.phase === 'killed';
+    if (isAlive(state) && !killed) killNow(step, name, why);
+  }
 }
 
 function leave(step: Step): void {
