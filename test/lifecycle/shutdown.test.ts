@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Effect } from '../../init/lifecycle/effect.ts';
-import { kills, only, type Play, play } from './play.ts';
+import { createState, transition } from '../../init/lifecycle/transition.ts';
+import { bundleOf, kills, only, type Play, play } from './play.ts';
 
 const ALWAYS = { command: 'a', restart: 'always' };
 
