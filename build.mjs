@@ -31,10 +31,14 @@ await build({
   format: 'cjs',
   target: 'node26',
   minify: true,
+  // The loader runs the bundle as a script, in which import() of Node's own modules does not work; require() does.
+  supported: { 'dynamic-import': false },
   external: ['koffi'],
   define: { 'process.env.BOTTLED_VERSION': JSON.stringify(version) },
   legalComments: 'external',
   logLevel: 'warning',
+  // Where there is no import.meta, koffi is looked for beside the bundle.
+  logOverride: { 'empty-import-meta': 'silent' },
 });
 
 copyFileSync(join(root, 'init/loader.cjs'), join(dist, 'main.cjs'));

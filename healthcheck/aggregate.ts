@@ -35,7 +35,7 @@ export interface AggregateOptions {
 /**
  * Judges the bundle by the table of DESIGN 8. Where an essential daemon is still starting and another has used up its
  * patience, the bundle is unhealthy: waiting for the first does not mend the second. A bundle in which nothing is
- * essential is at worst degraded, unless no daemon of it does its job and none is still starting: then it is unhealthy.
+ * essential is at worst degraded, unless no daemon of it does its job: then it is starting, or unhealthy once none starts.
  */
 export function aggregate(daemons: readonly DaemonHealth[], { stuck }: AggregateOptions = {}): HealthReport {
   if (stuck !== undefined) return report('unhealthy', `the init is stuck: ${sentence(stuck, SHOWN_TEXT)}`, daemons);
@@ -46,8 +46,11 @@ export function aggregate(daemons: readonly DaemonHealth[], { stuck }: Aggregate
   if (lost.length > 0) return report('unhealthy', notReady(lost, 'not ready'), daemons);
   if (missed.length > 0) return report('starting', notReady(missed, 'not ready yet'), daemons);
   if (missing.length === 0) return report('healthy', allReady(wanted.length), daemons);
-  if (missing.length === wanted.length && !daemons.some(isEssential) && !missing.some(isStarting))
-    return report('unhealthy', `no daemon does its job: ${notReady(missing, 'not ready')}`, daemons);
+  if (missing.length === wanted.length && !daemons.some(isEssential)) {
+    return missing.some(isStarting)
+      ? report('starting', notReady(missing, 'not ready yet'), daemons)
+      : report('unhealthy', `no daemon does its job: ${notReady(missing, 'not ready')}`, daemons);
+  }
   return report('degraded', notReady(missing, 'not ready'), daemons);
 }
 

@@ -1,7 +1,6 @@
 import * as z from 'zod/mini';
-import { SIGNAL_NAMES } from '../posix/signal-names.ts';
 import { healthcheck, ready } from './healthcheck.ts';
-import { CAPABILITIES, RESERVED_SIGNALS, ULIMITS } from './names.ts';
+import { CAPABILITIES, FREE_SIGNALS, ULIMITS } from './names.ts';
 import { command, duration, environment, exactlyOne, key, labels, name, signal, text } from './values.ts';
 
 /**
@@ -282,21 +281,7 @@ export const bundleSchema = z.strictObject({
   ),
   stop_grace_period: key(z._default(duration, 8_000), 'For the whole bundle; below the 10 s that Docker waits.'),
   signals: key(
-    z._default(
-      z.partialRecord(
-        z.enum(SIGNAL_NAMES).check((payload) => {
-          const reason = RESERVED_SIGNALS[payload.value];
-          if (reason === undefined) return;
-          payload.issues.push({
-            code: 'custom',
-            input: payload.value,
-            message: `cannot be given another meaning: ${reason}`,
-          });
-        }),
-        signalAction,
-      ),
-      {},
-    ),
+    z._default(z.partialRecord(z.enum(FREE_SIGNALS), signalAction), {}),
     'What the init does with a signal it gets. SIGTERM, SIGINT, SIGQUIT and SIGCHLD have their fixed meaning.',
   ),
   secrets: key(z._default(z.record(name, secret), {}), 'Secrets that daemons may use, by name.'),

@@ -68,10 +68,10 @@ function conclude(step: Step, name: string, ending: Ending): void {
 
   switch (daemon.goal) {
     case 'down':
-      enter(step, name, { status: 'stopped' }, `stopped: ${ended}`, ending.cause);
+      enter(step, name, { status: 'stopped' }, ended, ending.cause);
       return;
     case 'remove':
-      enter(step, name, { status: 'stopped' }, `stopped and removed from the bundle: ${ended}`, ending.cause);
+      enter(step, name, { status: 'stopped' }, `${ended}; removed from the bundle`, ending.cause);
       step.daemons.delete(name);
       return;
     case 'restart':
@@ -98,7 +98,7 @@ function noteEnd(step: Step, name: string, ending: Ending): void {
 function decideRestart(step: Step, name: string, daemon: Daemon, { exit, cause }: Ending, ended: string): void {
   const { spec } = daemon;
   if (cause === undefined && (spec.restart === 'no' || spec.restart.startsWith('on-failure'))) {
-    enter(step, name, { status: 'completed' }, `completed: ${ended}`);
+    enter(step, name, { status: 'completed' }, ended);
     return;
   }
   if (cause !== undefined && isPermanent(cause, exit, spec)) {
@@ -130,7 +130,7 @@ function decideRestart(step: Step, name: string, daemon: Daemon, { exit, cause }
 /** Gives up a daemon. A human should look: unless it merely follows a dependency, the incident has been reported already. */
 export function fail(step: Step, name: string, cause: Cause, why: string): void {
   update(step, name, { cause });
-  enter(step, name, { status: 'failed', cause }, `failed, ${why}: ${describeCause(cause)}`, cause);
+  enter(step, name, { status: 'failed', cause }, `${why}: ${describeCause(cause)}`, cause);
 }
 
 /** The daemon's row in the table of exit codes (DESIGN 6). A failure that left with 0 counts 1: it is a failure all the same. */

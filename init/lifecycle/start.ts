@@ -49,7 +49,7 @@ export function onSpawned(
 
 /** It said by itself that it is ready. */
 export function onReady(step: Step, { daemon: name }: EventOf<'ready'>, { state }: Daemon): void {
-  if (state.status === 'starting') becomeReady(step, name, state, 'it said so');
+  if (state.status === 'starting') becomeReady(step, name, state, 'as it said');
 }
 
 /** Compose's rule: the first success makes it ready, `retries` failures in a row make it unhealthy. */
@@ -75,7 +75,7 @@ function onProbePassed(step: Step, name: string, state: Up, readyByItself: boole
   if (state.status === 'starting' && readyByItself) amend(step, name, state);
   else if (state.status === 'starting') becomeReady(step, name, state, 'its probe passed');
   else if (state.ready) amend(step, name, state);
-  else enter(step, name, { ...state, ready: true }, 'ready again: its probe passed');
+  else enter(step, name, { ...state, ready: true }, 'ready again, its probe passed');
 }
 
 function onUnhealthy(step: Step, name: string, state: Up, detail: string, { spec }: Daemon): void {
@@ -96,14 +96,14 @@ export function onStartingDue(step: Step, name: string, state: Extract<DaemonSta
   if (state.timeoutAt <= step.at) {
     const cause = {
       kind: 'start-timeout',
-      detail: `not ready after ${state.timeoutAt - state.since} ms`,
+      detail: `not ready after ${Math.round(state.timeoutAt - state.since)} ms`,
       hint: 'raise start_timeout, or see in its log what it waits for',
     } as const;
     update(step, name, { cause });
     reportIncident(step, name, cause);
     beginStop(step, name, cause.detail, cause);
   } else if (state.readyAt <= step.at && state.spawned) {
-    becomeReady(step, name, state, `it has run for ${state.readyAt - state.since} ms`);
+    becomeReady(step, name, state, `it has run for ${Math.round(state.readyAt - state.since)} ms`);
   }
 }
 
@@ -116,5 +116,5 @@ export function onProbeDue(step: Step, name: string, { state, incarnation, spec 
 }
 
 function becomeReady(step: Step, name: string, { watch }: Up, why: string): void {
-  enter(step, name, { status: 'running', since: step.at, ready: true, watch }, `ready: ${why}`);
+  enter(step, name, { status: 'running', since: step.at, ready: true, watch }, `ready, ${why}`);
 }

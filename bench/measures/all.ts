@@ -1,0 +1,19 @@
+import type { Bench, Series } from '../series.ts';
+import { boot } from './boot.ts';
+import { logs } from './logs.ts';
+import { memory } from './memory.ts';
+import { orphans } from './orphans.ts';
+import { probe } from './probe.ts';
+import { respawn } from './respawn.ts';
+import { stop } from './stop.ts';
+
+/** What can be measured, by the name that `--only` takes. */
+export const MEASURES: Readonly<Record<string, (bench: Bench) => readonly Series[]>> = {
+  boot,
+  respawn,
+  stop,
+  logs,
+  memory,
+  orphans,
+  probe,
+};

@@ -1,0 +1,71 @@
+import type { Summary } from './stats.ts';
+
+/** A bound on a median (`worst`: on the largest value): so many times that of another subject, plus so much. */
+export interface Target {
+  readonly metric: string;
+  readonly subject: string;
+  readonly relation: '<=' | '>=';
+  readonly of?: 'median' | 'worst';
+  readonly times?: { readonly factor: number; readonly subject: string };
+  readonly plus?: number;
+}
+
+const PROBE = 'healthcheck/healthcheck';
+const floor = (factor: number) => ({ factor, subject: 'floor' });
+const atMost = (metric: string, bound: Pick<Target, 'times' | 'plus' | 'of'>, subject = 'bottled'): Target => ({
+  metric,
+  subject,
+  relation: '<=',
+  ...bound,
+});
+const none = (metric: string, subject = 'bottled') => atMost(metric, { of: 'worst', plus: 0 }, subject);
+const whole = (subject: string) => ['torn', 'lost', 'reordered'].map((metric) => none(metric, subject));
+
+/** What the project promises. A run reports whether it holds; no test depends on it. */
+export const TARGETS: readonly Target[] = [
+  atMost('boot of 5', { times: floor(1.5) }),
+  atMost('boot of 500', { times: floor(1.3) }),
+  atMost('respawn of 1', { times: floor(2) }),
+  atMost('respawn of 100', { times: floor(1.3) }),
+  atMost('stop of 5', { times: floor(2) }),
+  atMost('stop of 100', { times: floor(2) }),
+  { metric: 'logs of 1', subject: 'bottled', relation: '>=', times: floor(0.8) },
+  { metric: 'logs of 5', subject: 'bottled', relation: '>=', times: floor(0.8) },
+  { metric: 'logs of 1', subject: 'bottled, JSON', relation: '>=', times: floor(0.4) },
+  { metric: 'logs of 5', subject: 'bottled, JSON', relation: '>=', times: floor(0.4) },
+  ...whole('bottled'),
+  ...whole('bottled, JSON'),
+  atMost('memory', { times: floor(1), plus: 12 }),
+  atMost('growth over lines', { plus: 2 }),
+  atMost('growth over restarts', { plus: 2 }),
+  atMost('idle processor', { plus: 1 }),
+  atMost('zombies at a time, storm', { of: 'worst', plus: 200 }),
+  none('left after 50 ms, storm'),
+  none('codes lost, storm'),
+  atMost('zombies at a time, once', { of: 'worst', plus: 200 }),
+  none('left after 50 ms, once'),
+  none('codes lost, once'),
+  atMost('probe time', { plus: 5 }, PROBE),
+  atMost('probe memory', { plus: 4 }, PROBE),
+];
+
+/** A target and what the run says about it. */
+export interface Verdict {
+  readonly target: Target;
+  readonly bound?: number;
+  readonly value?: number;
+  /** Undefined where it was not measured. */
+  readonly holds?: boolean;
+}
+
+/** The summary of a metric of a subject, over all series that have it. */
+export type Find = (metric: string, subject: string) => Summary | undefined;
+
+export function judge(target: Target, find: Find): Verdict {
+  const summary = find(target.metric, target.subject);
+  const reference = target.times && find(target.metric, target.times.subject);
+  if (summary === undefined || (target.times && reference === undefined)) return { target };
+  const bound = (target.times && reference ? target.times.factor * reference.median : 0) + (target.plus ?? 0);
+  const value = target.of === 'worst' ? summary.max : summary.median;
+  return { target, bound, value, holds: target.relation === '<=' ? value <= bound : value >= bound };
+}

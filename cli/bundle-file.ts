@@ -1,0 +1,30 @@
+import { existsSync } from 'node:fs';
+import type { LoadOptions } from '../init/bundle/load.ts';
+import { EXIT } from './exit-codes.ts';
+import { Failure } from './failure.ts';
+
+const PLACES = ['bundle.yaml', '/etc/bottled/bundle.yaml'];
+
+/** The bundle file that is meant: the one given, else the first of the usual places that is there. */
+export function bundleFile(given: string | undefined): string {
+  const file = given ?? PLACES.find((place) => existsSync(place));
+  if (file !== undefined) return file;
+  throw new Failure(
+    EXIT.usage,
+    `cannot find a bundle file: there is no ./bundle.yaml and no /etc/bottled/bundle.yaml; name one`,
+  );
+}
+
+/** What a bundle is loaded from; the daemons of `--only` where that is given (else the loader asks `$BOTTLED_DAEMONS`). */
+export function loadOptions(file: string | undefined, only: string | undefined): LoadOptions {
+  const names = namesOf(only);
+  return { file: bundleFile(file), environment: process.env, ...(names !== undefined && { only: names }) };
+}
+
+/** The names in `a,b`. */
+export function namesOf(only: string | undefined): readonly string[] | undefined {
+  return only
+    ?.split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}

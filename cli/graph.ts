@@ -1,0 +1,20 @@
+import { renderGraph } from '../init/bundle/graph.ts';
+import { loadBundle } from '../init/bundle/load.ts';
+import { formatProblem } from '../init/bundle/problem.ts';
+import { loadOptions } from './bundle-file.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { print } from './output.ts';
+import type { Arguments } from './verb.ts';
+import type { Verbs } from './verbs.ts';
+
+const FORMATS = ['text', 'mermaid', 'dot'] as const;
+
+export async function graph({ values, names }: Arguments<Verbs['graph']>): Promise<ExitCode> {
+  const loaded = loadBundle(loadOptions(names[0], values.only));
+  if (!loaded.ok) {
+    for (const problem of loaded.problems) process.stderr.write(`${formatProblem(problem)}\n`);
+    return EXIT.usage;
+  }
+  await print(renderGraph(loaded.bundle, FORMATS.find((format) => format === values.format) ?? 'text'));
+  return EXIT.ok;
+}

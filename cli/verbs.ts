@@ -1,0 +1,285 @@
+import type { Verb } from './verb.ts';
+
+/** Every verb of `bottled`, in the order of its help. */
+
+const socket = {
+  type: 'string',
+  value: 'PATH',
+  summary:
+    "The init's control socket. Default: $BOTTLED_SOCKET, /run/bottled/control.sock, $XDG_RUNTIME_DIR/bottled/control.sock.",
+} as const;
+const json = { type: 'boolean', summary: 'Print JSON, exactly as the control API answers it.' } as const;
+const only = {
+  type: 'string',
+  value: 'a,b',
+  summary: 'Take only these daemons. Default: $BOTTLED_DAEMONS, else all.',
+} as const;
+
+const waiting = {
+  all: { type: 'boolean', summary: 'All daemons of the bundle.' },
+  'no-wait': { type: 'boolean', summary: 'Return as soon as the init has accepted the command.' },
+  timeout: { type: 'string', value: 'TIME', summary: 'Wait at most this long, "90s" say. Default: 60s.' },
+  json,
+  socket,
+} as const;
+
+const FILE_DETAILS = 'Without a file: ./bundle.yaml, then /etc/bottled/bundle.yaml.';
+
+export const VERBS = {
+  run: {
+    name: 'run',
+    summary: 'Run a bundle, as PID 1 or in the foreground',
+    usage: '[-f FILE] [--only a,b] [--socket PATH] [--log-format text|json|raw]',
+    options: {
+      file: { type: 'string', short: 'f', value: 'FILE', summary: 'The bundle file.' },
+      only,
+      socket: {
+        ...socket,
+        summary:
+          'Where to make the control socket. Default: $BOTTLED_SOCKET, else the first of /run/bottled and $XDG_RUNTIME_DIR/bottled that can be written.',
+      },
+      'log-format': {
+        type: 'string',
+        value: 'FORMAT',
+        summary:
+          'text: "name | line"; json: one object per line; raw: the line alone. Default: text on a terminal, else json.',
+        choices: ['text', 'json', 'raw'],
+      },
+    },
+    arguments: { min: 0, max: 0 },
+    completion: 'none',
+    details: `Starts the daemons in order, keeps them alive, and ends with the bundle's exit code. ${FILE_DETAILS}`,
+    examples: [
+      ['bottled run -f bundle.yaml', 'run all daemons of the file'],
+      ['bottled run --only egress,pipelock', 'run two of them'],
+    ],
+    exits:
+      "the bundle's own (see exit codes of a bundle); 2: the bundle file is not valid, nothing was started; 70: the init had an internal fault",
+  },
+  exec: {
+    name: 'exec',
+    summary: 'Run one command as its init: a drop-in for tini and dumb-init',
+    usage: '[-s] [-g] [-v] [--] COMMAND [ARGUMENT...]',
+    options: {
+      s: {
+        type: 'boolean',
+        summary:
+          'Adopt orphans also where not PID 1: done anyway where possible, with -s it is an error where it is not.',
+      },
+      g: { type: 'boolean', summary: "Pass signals to the command's whole process group." },
+      v: { type: 'boolean', summary: 'Tell on stderr what happens.' },
+    },
+    arguments: { min: 1, max: Number.POSITIVE_INFINITY },
+    completion: 'file',
+    details: 'Passes every signal on, reaps every orphan, and ends as the command ends.',
+    examples: [['bottled exec -g -- node server.js', 'run one server with signals to its whole group']],
+    exits: "the command's own, 128 + n after signal n; 126 or 127 where it cannot be run",
+  },
+  status: {
+    name: 'status',
+    summary: 'Show the bundle and its daemons',
+    usage: '[--json] [-q] [NAME...]',
+    options: { json, quiet: { type: 'boolean', short: 'q', summary: 'Print the names of the daemons only.' }, socket },
+    arguments: { min: 0, max: Number.POSITIVE_INFINITY },
+    completion: 'daemons',
+    examples: [
+      ['bottled status', 'all daemons'],
+      ['bottled status --json | jq .bundle.health', 'the health as one word'],
+    ],
+    exits: [0, 1, 2, 3, 4],
+  },
+  logs: {
+    name: 'logs',
+    summary: 'Show what the daemons wrote',
+    usage: '[-f] [-n LINES] [--json] [--no-prefix] [NAME...]',
+    options: {
+      follow: { type: 'boolean', short: 'f', summary: 'Go on with each new line.' },
+      lines: {
+        type: 'string',
+        short: 'n',
+        value: 'LINES',
+        summary: 'How many of the latest lines; "all" for all that is kept. Default: 100.',
+      },
+      'no-prefix': { type: 'boolean', summary: 'Print the lines without the name of the daemon.' },
+      json: { type: 'boolean', summary: 'Print one JSON object per line.' },
+      socket,
+    },
+    arguments: { min: 0, max: Number.POSITIVE_INFINITY },
+    completion: 'daemons',
+    details:
+      'On a terminal, control characters other than colours are shown as \\x1b and the like, so that a daemon cannot write to the terminal.',
+    examples: [
+      ['bottled logs -f egress', 'the last 100 lines of egress and what follows'],
+      ['bottled logs -n all --json', 'all that is kept, for a program'],
+    ],
+    exits: [0, 1, 2, 3, 4],
+  },
+  events: {
+    name: 'events',
+    summary: 'Show what happened: changes of state, incidents, commands',
+    usage: '[-f] [--json]',
+    options: {
+      follow: { type: 'boolean', short: 'f', summary: 'Go on with each new event.' },
+      json: { type: 'boolean', summary: 'Print one JSON object per line.' },
+      socket,
+    },
+    arguments: { min: 0, max: 0 },
+    completion: 'none',
+    examples: [['bottled events -f', 'the history that is kept and what follows']],
+    exits: [0, 1, 2, 4],
+  },
+  start: {
+    name: 'start',
+    summary: 'Start daemons and wait until they are ready',
+    usage: '[--no-wait] [--timeout TIME] NAME...|--all',
+    options: waiting,
+    arguments: { min: 0, max: Number.POSITIVE_INFINITY },
+    completion: 'daemons',
+    examples: [['bottled start git-gate', 'start one and wait until it is ready']],
+    exits: [0, 1, 2, 3, 4],
+  },
+  stop: {
+    name: 'stop',
+    summary: 'Stop daemons; they stay stopped until they are started',
+    usage: '[--no-wait] [--timeout TIME] NAME...|--all',
+    options: waiting,
+    arguments: { min: 0, max: Number.POSITIVE_INFINITY },
+    completion: 'daemons',
+    examples: [['bottled stop --no-wait git-gate', 'ask for the stop and return at once']],
+    exits: [0, 1, 2, 3, 4],
+  },
+  restart: {
+    name: 'restart',
+    summary: 'Stop daemons and start them again',
+    usage: '[--no-wait] [--timeout TIME] NAME...|--all',
+    options: waiting,
+    arguments: { min: 0, max: Number.POSITIVE_INFINITY },
+    completion: 'daemons',
+    examples: [['bottled restart --timeout 2m egress', 'with more patience than 60s']],
+    exits: [0, 1, 2, 3, 4],
+  },
+  signal: {
+    name: 'signal',
+    summary: 'Send a signal to daemons',
+    usage: 'SIGNAL NAME...|--all',
+    options: { all: waiting.all, json, socket },
+    arguments: { min: 1, max: Number.POSITIVE_INFINITY },
+    completion: 'signal, then daemons',
+    examples: [['bottled signal HUP egress', 'let egress read its routes anew']],
+    exits: [0, 1, 2, 3, 4],
+  },
+  reload: {
+    name: 'reload',
+    summary: 'Read the bundle file anew; only what has changed is touched',
+    usage: '[--json]',
+    options: { json, socket },
+    arguments: { min: 0, max: 0 },
+    completion: 'none',
+    details: 'A file that is not valid changes nothing; what is wrong with it is printed.',
+    examples: [['bottled check && bottled reload', 'look at the file first']],
+    exits: [0, 1, 2, 4],
+  },
+  health: {
+    name: 'health',
+    summary: 'Tell whether the bundle is healthy',
+    usage: '[--strict] [--json] [--timeout TIME]',
+    options: {
+      strict: { type: 'boolean', summary: 'A degraded bundle is not healthy enough.' },
+      json,
+      timeout: { type: 'string', value: 'TIME', summary: 'Wait at most this long, up to 5s. Default: 3s.' },
+      socket,
+    },
+    arguments: { min: 0, max: 0 },
+    completion: 'none',
+    details: 'Ends within 5 s, whatever happens. An init that does not answer in time is unhealthy.',
+    examples: [['bottled health --strict', 'also fail while degraded']],
+    exits: [0, 1, 2, 4],
+  },
+  check: {
+    name: 'check',
+    summary: 'Validate a bundle file and print its plan and graph',
+    usage: '[FILE] [--only a,b] [--json]',
+    options: {
+      only,
+      json: { type: 'boolean', summary: 'Print the problems, or the start order and warnings, as JSON.' },
+    },
+    arguments: { min: 0, max: 1 },
+    completion: 'file',
+    details: `Prints every problem at once, each with its place and remedy. ${FILE_DETAILS}`,
+    examples: [['bottled check examples/bundle.yaml', 'validate one file']],
+    exits: [0, 2],
+  },
+  schema: {
+    name: 'schema',
+    summary: 'Print the JSON Schema of bundle.yaml',
+    usage: '',
+    options: {},
+    arguments: { min: 0, max: 0 },
+    completion: 'none',
+    examples: [['bottled schema > bundle.schema.json', 'for an editor']],
+    exits: [0, 2],
+  },
+  graph: {
+    name: 'graph',
+    summary: 'Print the dependency graph of a bundle file',
+    usage: '[FILE] [--format text|mermaid|dot] [--only a,b]',
+    options: {
+      format: { type: 'string', value: 'FORMAT', summary: 'Default: text.', choices: ['text', 'mermaid', 'dot'] },
+      only,
+    },
+    arguments: { min: 0, max: 1 },
+    completion: 'file',
+    details: FILE_DETAILS,
+    examples: [['bottled graph --format dot | dot -Tsvg > graph.svg', 'draw it']],
+    exits: [0, 2],
+  },
+  completion: {
+    name: 'completion',
+    summary: 'Print a completion script for a shell',
+    usage: 'bash|zsh|fish',
+    options: {},
+    arguments: { min: 1, max: 1 },
+    completion: 'shells',
+    examples: [
+      ['source <(bottled completion bash)', 'bash, in ~/.bashrc'],
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: this is zsh.
+      ['bottled completion zsh > "${fpath[1]}/_bottled"', 'zsh'],
+      ['bottled completion fish > ~/.config/fish/completions/bottled.fish', 'fish'],
+    ],
+    exits: [0, 2],
+  },
+  version: {
+    name: 'version',
+    summary: 'Print the version',
+    usage: '[--json]',
+    options: { json: { type: 'boolean', summary: 'Print JSON.' } },
+    arguments: { min: 0, max: 0 },
+    completion: 'none',
+    examples: [['bottled version', '']],
+    exits: [0, 2],
+  },
+  help: {
+    name: 'help',
+    summary: 'Explain a verb',
+    usage: '[VERB]',
+    options: {},
+    arguments: { min: 0, max: 1 },
+    completion: 'verbs',
+    examples: [['bottled help logs', 'the same as bottled logs --help']],
+    exits: [0, 2],
+  },
+} as const satisfies Readonly<Record<string, Verb>>;
+
+export type Verbs = typeof VERBS;
+export type VerbName = keyof Verbs;
+
+export const VERB_NAMES: readonly string[] = Object.keys(VERBS);
+
+/** The verb of this name. */
+export function findVerb(name: string): Verb | undefined {
+  return isVerbName(name) ? VERBS[name] : undefined;
+}
+
+export function isVerbName(name: string): name is VerbName {
+  return Object.hasOwn(VERBS, name);
+}

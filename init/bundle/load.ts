@@ -1,0 +1,152 @@
+import { directoryOf, readFileReferences } from './file-references.ts';
+import { type FileText, readTextFile } from './files.ts';
+import { interpolateTree, type Variables } from './interpolate.ts';
+import { checkShape } from './issues.ts';
+import { child, entriesOf, type MapNode, type Node, placesIn, toValue } from './node.ts';
+import { type Finding, formatPath, type Path, type Problem, problemOf } from './problem.ts';
+import { checkReferences } from './references.ts';
+import type { Bundle } from './schema.ts';
+import { select, wishOf } from './selection.ts';
+import { settle } from './settle.ts';
+import { warningsOf } from './warnings.ts';
+import { readYaml } from './yaml.ts';
+
+/** A bundle that can run, or everything that keeps it from that. */
+export type Loaded =
+  | { readonly ok: true; readonly bundle: Bundle; readonly warnings: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+export interface LoadOptions {
+  /** As messages are to name it. Relative paths within count from its directory. */
+  readonly file: string;
+  /** The init's own environment: for interpolation, variables without a value, profiles and `BOTTLED_DAEMONS`. */
+  readonly environment: Variables;
+  /** Daemons to run; without it `BOTTLED_DAEMONS` decides, then the profiles. */
+  readonly only?: readonly string[] | undefined;
+}
+
+export interface ParseOptions extends LoadOptions {
+  /** Reads an env file or a secret, by absolute path. */
+  readonly readFile: (path: string) => FileText;
+}
+
+/** More problems than this are counted, not told. */
+const MOST_PROBLEMS = 100;
+
+/** Reads and checks a bundle file, of at most 1 MiB. Never throws: what is wrong is in the result, all of it. */
+export function loadBundle(options: LoadOptions): Loaded {
+  const file = readTextFile(options.file);
+  if (file.ok) return parseBundle(file.text, { ...options, readFile: readTextFile });
+  const hint = file.fault === 'missing' ? 'name another with -f FILE' : undefined;
+  return { ok: false, problems: [problemOf(options.file, file.reason, hint)] };
+}
+
+/** Checks the text of a bundle file. Reads what it names by `readFile` only. Never throws. */
+export function parseBundle(text: string, options: ParseOptions): Loaded {
+  const { file, environment } = options;
+  const yaml = readYaml(text);
+  if (!yaml.ok) return { ok: false, problems: placed(yaml.findings, file, text) };
+  if (yaml.root.kind === 'scalar' && yaml.root.value === null && yaml.findings.length === 0) {
+    return { ok: false, problems: [problemOf(file, 'is empty', 'name at least one daemon under "daemons:"')] };
+  }
+  const findings: Finding[] = [...yaml.findings];
+  const own = withoutExtensions(yaml.root);
+  const root = text.includes('$') ? interpolateTree(own, environment, findings) : own;
+  if (holdsNul(root)) findings.push(...first(nulCharacters(root, [])));
+  const shape = checkShape(toValue(root), root);
+  if (!shape.ok) findings.push(...first(notYetFound(shape.findings, findings)));
+  findings.push(...first(checkReferences(root)));
+  const daemons = entriesOf(child(root, 'daemons'));
+  const selection = select(daemons, wishOf(options.only, environment), environment);
+  const selected = daemons.filter((entry) => selection.names.has(entry.key));
+  const around = { directory: directoryOf(file), environment, readFile: options.readFile };
+  const files = readFileReferences(root, selected, around);
+  const problems = [...placed([...findings, ...files.findings], file, text), ...files.problems, ...selection.problems];
+  if (!shape.ok || problems.length > 0) return { ok: false, problems: capped(problems, file) };
+  const place = { ...around, selected: selection.names, variables: files.variables };
+  const warnings = placed(warningsOf(shape.bundle, root, place), file, text);
+  return { ok: true, bundle: settle(shape.bundle, place), warnings };
+}
+
+/** Keys that begin with `x-` are the author's own, at the top and in a daemon, as in Compose. */
+function withoutExtensions(root: Node): Node {
+  if (root.kind !== 'map') return root;
+  const top = ownKeys(root);
+  const entries = top.entries.map((entry) => {
+    if (entry.key !== 'daemons' || entry.value.kind !== 'map') return entry;
+    const daemons = entry.value.entries.map((daemon) =>
+      daemon.value.kind === 'map' ? { ...daemon, value: ownKeys(daemon.value) } : daemon,
+    );
+    return { ...entry, value: { ...entry.value, entries: daemons } };
+  });
+  return { ...top, entries };
+}
+
+function ownKeys(map: MapNode): MapNode {
+  const isExtended = map.entries.some((entry) => entry.key.startsWith('x-'));
+  return isExtended ? { ...map, entries: map.entries.filter((entry) => !entry.key.startsWith('x-')) } : map;
+}
+
+function holdsNul(node: Node): boolean {
+  if (node.kind === 'scalar') return node.text.includes('\0');
+  if (node.kind === 'list') return node.items.some(holdsNul);
+  return node.entries.some((entry) => entry.key.includes('\0') || holdsNul(entry.value));
+}
+
+/** execve(2) ends every text at a NUL. */
+function* nulCharacters(node: Node, path: Path): Generator<Finding> {
+  if (node.kind === 'list') {
+    for (const [index, item] of node.items.entries()) yield* nulCharacters(item, [...path, index]);
+  } else if (node.kind === 'map') {
+    for (const { key, keyOffset, value } of node.entries) {
+      if (key.includes('\0')) yield { offset: keyOffset, path: formatPath(path), message: HOLDS_NUL };
+      yield* nulCharacters(value, [...path, key]);
+    }
+  } else if (node.text.includes('\0')) yield { offset: node.offset, path: formatPath(path), message: HOLDS_NUL };
+}
+
+const HOLDS_NUL = 'holds a NUL character, which no program can be given';
+
+/** What failed already at a place fails there again for no new reason. */
+function* notYetFound(more: Iterable<Finding>, found: readonly Finding[]): Generator<Finding> {
+  const places = new Set(found.map((finding) => finding.offset));
+  for (const finding of more) if (!places.has(finding.offset)) yield finding;
+}
+
+function first(findings: Iterable<Finding>): readonly Finding[] {
+  const some: Finding[] = [];
+  for (const finding of findings) {
+    some.push(finding);
+    if (some.length > MOST_PROBLEMS) break;
+  }
+  return some;
+}
+
+/** Findings in the order of the file, each told once, with line and column. */
+function placed(findings: readonly Finding[], file: string, text: string): readonly Problem[] {
+  if (findings.length === 0) return [];
+  const placeOf = placesIn(text);
+  const told = new Set<string>();
+  return [...findings]
+    .sort((a, b) => a.offset - b.offset)
+    .filter(({ offset, message }) => {
+      const isNew = !told.has(`${offset} ${message}`);
+      told.add(`${offset} ${message}`);
+      return isNew;
+    })
+    .map(({ offset, path, message, hint }) => ({
+      file,
+      ...placeOf(offset),
+      path,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+    }));
+}
+
+function capped(problems: readonly Problem[], file: string): readonly Problem[] {
+  if (problems.length <= MOST_PROBLEMS) return problems;
+  return [
+    ...problems.slice(0, MOST_PROBLEMS),
+    problemOf(file, `more than ${MOST_PROBLEMS} problems`, 'mend these first'),
+  ];
+}

@@ -1,0 +1,76 @@
+import { resolve } from 'node:path';
+import type { Surroundings } from './file-references.ts';
+import type { Bundle, DaemonSpec, Hook } from './schema.ts';
+
+/** What a bundle that is valid in itself becomes where it is to run. */
+export interface Place extends Pick<Surroundings, 'directory' | 'environment'> {
+  readonly selected: ReadonlySet<string>;
+  /** Variables of the `env_file`s, by daemon. */
+  readonly variables: ReadonlyMap<string, ReadonlyMap<string, string>>;
+}
+
+/**
+ * The bundle with nothing left to look up: only the selected daemons, absolute paths, `env_file`s merged into
+ * `environment` (which wins), variables without a value taken from the init's environment or left out, and the number of
+ * `restart: on-failure:n` in `backoff.max_attempts`. Secrets stay names and paths: their values are read at each spawn.
+ */
+export function settle(bundle: Bundle, place: Place): Bundle {
+  const daemons = Object.entries(bundle.daemons).filter(([name]) => place.selected.has(name));
+  return {
+    ...bundle,
+    exit_code: leavesOut(place, bundle.exit_code) ? 'worst' : bundle.exit_code,
+    signals: Object.fromEntries(
+      Object.entries(bundle.signals).map(([name, action]) => [
+        name,
+        {
+          ...action,
+          ...(action.signal === undefined ? {} : { signal: action.signal.filter((to) => place.selected.has(to)) }),
+          ...(action.restart === undefined ? {} : { restart: action.restart.filter((to) => place.selected.has(to)) }),
+        },
+      ]),
+    ),
+    secrets: Object.fromEntries(
+      Object.entries(bundle.secrets).map(([name, secret]) => [
+        name,
+        secret.file === undefined ? secret : { ...secret, file: resolve(place.directory, secret.file) },
+      ]),
+    ),
+    daemons: Object.fromEntries(daemons.map(([name, spec]) => [name, settleDaemon(name, spec, place)])),
+  };
+}
+
+/** True where the exit code is that of a daemon which does not run. */
+export function leavesOut({ selected }: Pick<Place, 'selected'>, exitCode: string): boolean {
+  return exitCode.startsWith('from:') && !selected.has(exitCode.slice('from:'.length));
+}
+
+function settleDaemon(name: string, spec: DaemonSpec, place: Place): DaemonSpec {
+  const fromFiles = Object.fromEntries(place.variables.get(name) ?? []);
+  const attempts = /^on-failure:(\d+)$/.exec(spec.restart)?.[1];
+  return {
+    ...spec,
+    env_file: [],
+    environment: { ...fromFiles, ...given(spec.environment, place) },
+    working_dir: resolve(place.directory, spec.working_dir ?? '.'),
+    depends_on: Object.fromEntries(Object.entries(spec.depends_on).filter(([need]) => place.selected.has(need))),
+    backoff: attempts === undefined ? spec.backoff : { ...spec.backoff, max_attempts: Number(attempts) },
+    post_start: spec.post_start.map((hook) => settleHook(hook, place)),
+    pre_stop: spec.pre_stop.map((hook) => settleHook(hook, place)),
+  };
+}
+
+function settleHook(hook: Hook, place: Place): Hook {
+  const environment = given(hook.environment, place);
+  if (hook.working_dir === undefined) return { ...hook, environment };
+  return { ...hook, environment, working_dir: resolve(place.directory, hook.working_dir) };
+}
+
+/** The variables with a value, their own or the init's. */
+function given(variables: Readonly<Record<string, string | null>>, { environment }: Place): Record<string, string> {
+  const all: Record<string, string> = {};
+  for (const [name, value] of Object.entries(variables)) {
+    const found = value ?? environment[name];
+    if (found !== undefined) all[name] = found;
+  }
+  return all;
+}

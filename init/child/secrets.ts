@@ -1,0 +1,114 @@
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf } from '../posix/errno.ts';
+
+/** One secret of a daemon: the name of its file, and what the file holds. */
+export interface Secret {
+  readonly target: string;
+  readonly value: string | Uint8Array;
+}
+
+export interface SecretsOptions {
+  /** The init's run directory, on a tmpfs. Other users must be able to pass through it (mode 0711). */
+  readonly runDirectory: string;
+  readonly daemon: string;
+  readonly secrets: readonly Secret[];
+  /** The daemon's user; only it can read them. */
+  readonly owner: { readonly uid: number; readonly gid: number };
+}
+
+export type WrittenSecrets =
+  /** `directory` is for $CREDENTIALS_DIRECTORY, `masks` for the logs. */
+  | { readonly directory: string; readonly masks: readonly string[] }
+  /** One sentence with the remedy. */
+  | { readonly error: string };
+
+/** A part of a secret that is shorter is not masked: it would blot out ordinary words. In characters. */
+const SHORTEST_MASK = 6;
+
+/**
+ * Writes a daemon's secrets to `<run directory>/secrets/<daemon>/`: the directory is its user's alone (0700), each file
+ * may only be read (0400). What was there before is replaced, each file as a whole.
+ */
+export function writeSecrets({ runDirectory, daemon, secrets, owner }: SecretsOptions): WrittenSecrets {
+  const directory = secretsDirectory(runDirectory, daemon);
+  const bad = secrets.find(({ target }) => !isPlainName(target));
+  if (bad !== undefined) {
+    return {
+      error: `secrets: target "${bad.target}" is not a plain file name: write a name without "/", such as "token"`,
+    };
+  }
+  try {
+    mkdirSync(join(runDirectory, 'secrets'), { recursive: true, mode: 0o711 });
+    chmodSync(join(runDirectory, 'secrets'), 0o711);
+    rmSync(directory, { recursive: true, force: true });
+    mkdirSync(directory, { mode: 0o700 });
+    for (const secret of secrets) writeSecret(directory, secret, owner);
+    if (!isOurs(owner)) chownSync(directory, owner.uid, owner.gid);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return {
+      error: `secrets: cannot write ${directory} for uid ${owner.uid} (${errnoOf(error)}): the run directory must be a writable tmpfs, and another user's files need root: ${why}`,
+    };
+  }
+  return { directory, masks: secrets.flatMap(({ value }) => masksOf(value)) };
+}
+
+/** Removes a daemon's secrets, or with no daemon named those of the whole bundle. Never throws: at the end there is nobody to tell. */
+export function removeSecrets(runDirectory: string, daemon?: string): void {
+  try {
+    rmSync(daemon === undefined ? join(runDirectory, 'secrets') : secretsDirectory(runDirectory, daemon), {
+      recursive: true,
+      force: true,
+    });
+  } catch {
+    // A run directory that has become read-only or is gone: the tmpfs goes with the container.
+  }
+}
+
+/** What of a secret must never appear in a log: its whole text and each of its lines, from six characters on, longest first. */
+export function masksOf(value: string | Uint8Array): readonly string[] {
+  const text = typeof value === 'string' ? value : Buffer.from(value).toString('utf8');
+  const parts = new Set([text.trim(), ...text.split(/\r?\n/).map((line) => line.trim())]);
+  return [...parts].filter((part) => part.length >= SHORTEST_MASK).sort((a, b) => b.length - a.length);
+}
+
+function secretsDirectory(runDirectory: string, daemon: string): string {
+  return join(runDirectory, 'secrets', daemon);
+}
+
+function isPlainName(target: string): boolean {
+  return (
+    target !== '' && target !== '.' && target !== '..' && !/[/\0]/.test(target) && Buffer.byteLength(target) <= 255
+  );
+}
+
+function isOurs(owner: { readonly uid: number; readonly gid: number }): boolean {
+  return owner.uid === process.geteuid?.() && owner.gid === process.getegid?.();
+}
+
+/** Under another name first, so that nobody ever sees a part of it, or all of it under the wrong owner. */
+function writeSecret(directory: string, { target, value }: Secret, owner: SecretsOptions['owner']): void {
+  const draft = join(directory, `.${process.pid}.draft`);
+  const fd = openSync(draft, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+  try {
+    writeFileSync(fd, value);
+    fchmodSync(fd, 0o400);
+    if (!isOurs(owner)) fchownSync(fd, owner.uid, owner.gid);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(draft, join(directory, target));
+}

@@ -1,0 +1,47 @@
+import type { SignalName } from '../posix/signal-names.ts';
+import { findMembers, type Incarnation } from './members.ts';
+
+/**
+ * Those of `incarnations` of which a process still lives, leader or not. One look at /proc answers for all of them, so the
+ * shell asks once after each pass of the reaper.
+ */
+export function findSurvivors<Known extends Incarnation>(incarnations: readonly Known[]): ReadonlySet<Known> {
+  const alive = new Set<Known>();
+  for (const [incarnation, processes] of findMembers(incarnations)) if (processes.length > 0) alive.add(incarnation);
+  return alive;
+}
+
+/**
+ * Looks at SIGKILL again and again while it finds new processes, since one may fork between the look and the kill; and gives up
+ * on a fork bomb after this many looks (the caller learns from {@link findSurvivors} that something is left).
+ */
+const KILL_ROUNDS = 10;
+
+/**
+ * Sends a signal to everything that an incarnation started: its process group at one stroke, then each process that has left
+ * the group. Returns how many it found outside of the group. A process that is gone meanwhile is no error.
+ */
+export function signalAll(incarnation: Incarnation, signal: SignalName): number {
+  const signalled = new Set<number>();
+  for (let round = 0; round < (signal === 'SIGKILL' ? KILL_ROUNDS : 1); round++) {
+    send(-incarnation.leader, signal);
+    const escaped = [...findMembers([incarnation]).values()]
+      .flat()
+      .filter((stat) => stat.group !== incarnation.leader && !signalled.has(stat.pid));
+    if (escaped.length === 0) break;
+    for (const { pid } of escaped) {
+      send(pid, signal);
+      signalled.add(pid);
+    }
+  }
+  return signalled.size;
+}
+
+/** To one process, or with a negative number to its group. False where there is none, or none that we may signal. */
+export function send(pid: number, signal: SignalName): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    return false;
+  }
+}

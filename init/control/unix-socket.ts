@@ -1,0 +1,74 @@
+import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { connect, type Server } from 'node:net';
+import { dirname } from 'node:path';
+import { SOCKET_PATH_BYTES } from './socket-path.ts';
+
+/**
+ * Listens at `path` with mode 0600, in a directory that is made with mode 0700 where it is missing. The socket of a dead
+ * init is removed first. Rejects with one clear line where another init answers there, where something else stands there,
+ * or where the system refuses.
+ */
+export async function listenUnix(server: Server, path: string): Promise<void> {
+  const obstacle = await clear(path);
+  if (obstacle !== undefined) throw new Error(`cannot listen on ${path}: ${obstacle}`);
+  try {
+    await listenPrivately(server, path);
+  } catch (error) {
+    throw new Error(`cannot listen on ${path}: ${brief(error)}; ${ELSEWHERE}`);
+  }
+}
+
+const ELSEWHERE = 'give another path with --socket PATH';
+
+/** Makes the place free. Returns what is in the way and the remedy, or `undefined`. */
+async function clear(path: string): Promise<string | undefined> {
+  if (Buffer.byteLength(path) > SOCKET_PATH_BYTES) {
+    return `a socket's path has at most ${SOCKET_PATH_BYTES} bytes; ${ELSEWHERE}`;
+  }
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return undefined;
+    if (!found.isSocket()) return `something is there that is no socket; remove it, or ${ELSEWHERE}`;
+    if (await isServed(path)) return `another init serves it; stop that one, or ${ELSEWHERE}`;
+    unlinkSync(path);
+    return undefined;
+  } catch (error) {
+    return `${brief(error)}; ${ELSEWHERE}`;
+  }
+}
+
+/** True where a process listens at `path`, answering or hung. */
+export function isServed(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const probe = connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false);
+      else if (error.code === 'EAGAIN') resolve(true);
+      else reject(error);
+    });
+  });
+}
+
+/** The umask makes the socket private from its first moment: a chmod afterwards would leave a gap. */
+function listenPrivately(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const mask = process.umask(0o177);
+    server.once('error', reject);
+    server.listen(path, () => {
+      server.off('error', reject);
+      resolve();
+    });
+    process.umask(mask);
+  });
+}
+
+/** "EACCES: permission denied, mkdir '/run/x'" without the call, which the sentence around it names. */
+function brief(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.split(',')[0] ?? message;
+}

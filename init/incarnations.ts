@@ -1,0 +1,319 @@
+import { closeSync, readFileSync } from 'node:fs';
+import type { Bundle, DaemonSpec } from './bundle/schema.ts';
+import { buildEnvironment, type Environment, incarnationMark } from './child/environment.ts';
+import { launch } from './child/launch.ts';
+import type { Incarnation } from './child/members.ts';
+import { type Notification, openNotifyPipe, openNotifySocket } from './child/notify.ts';
+import { type OomScores, watchOomKills } from './child/oom.ts';
+import { closeWriteEnds, makeOutputPipes } from './child/pipes.ts';
+import { type Privileges, resolvePrivileges } from './child/privileges.ts';
+import { removeSecrets, type Secret, writeSecrets } from './child/secrets.ts';
+import { findSurvivors, send as sendSignal, signalAll } from './child/survivors.ts';
+import { measureUsage } from './child/usage.ts';
+import type { Effect } from './lifecycle/effect.ts';
+import type { Exit, SpawnError } from './lifecycle/event.ts';
+import type { Logs, Tap } from './logs/logs.ts';
+import type { Descriptor } from './posix/spawn.ts';
+import type { Reaper } from './reaper.ts';
+import type { Happening } from './runtime.ts';
+import type { ProcessView } from './view.ts';
+
+type EffectOf<T extends Effect['type']> = Extract<Effect, { readonly type: T }>;
+
+/** One start of a daemon, from its first instruction until nothing of it is left. */
+export interface Live extends Incarnation {
+  readonly daemon: string;
+  readonly incarnation: number;
+  /** What its hooks and `test` probes run with, too. */
+  readonly environment: Environment;
+  readonly privileges: Privileges;
+  /** Aborted when its first process has ended: probes give up. */
+  readonly ended: AbortController;
+  readonly taps: readonly Tap[];
+  readonly startedAt: number;
+  exit: Exit | undefined;
+  /** Its processor time when it was last looked at, in ms, and when that was. */
+  lastLook: { readonly cpuMs: number; readonly at: number };
+}
+
+/** The processes behind the policy: starts and signals them, and tells of their end. */
+export interface Incarnations {
+  spawn(effect: EffectOf<'spawn'>): void;
+  kill(effect: EffectOf<'kill'>): void;
+  /** The incarnation that lives, where it is this one. */
+  find(daemon: string, incarnation: number): Live | undefined;
+  pid(daemon: string): number | undefined;
+  /** What each daemon's processes use; one look at /proc. */
+  usage(): (daemon: string) => ProcessView;
+  /** Closes what the daemons' outputs still hold open, within `ms`. */
+  drain(ms: number): Promise<void>;
+}
+
+export interface IncarnationsOptions {
+  /** The bundle in force; its `secrets` say where a daemon's come from. */
+  readonly bundle: () => Bundle;
+  /** Unique on this machine; part of every mark. */
+  readonly runId: string;
+  /** Directory of the control socket: secrets and notification sockets live in it. */
+  readonly runDirectory: string;
+  readonly logs: Logs;
+  readonly reaper: Reaper;
+  readonly scores: OomScores;
+  readonly send: (happening: Happening) => void;
+}
+
+/** Lines of stderr that a diagnosis looks at. */
+const LAST_LINES = 20;
+/** How long the end of a daemon waits for its last words, in ms: they are in the pipe, and only have to be read. */
+const LAST_WORDS_MS = 50;
+/** How long a pipe is read on after its daemon is gone, where somebody else holds it, in ms. */
+const HELD_PIPE_MS = 500;
+/** How often leftovers that nobody reports the end of are looked for, in ms. */
+const LOOK_AGAIN_MS = 100;
+
+export function createIncarnations(options: IncarnationsOptions): Incarnations {
+  const { bundle, runId, runDirectory, logs, reaper, scores, send } = options;
+  const lives = new Map<string, Live>();
+  const masks = new Map<string, readonly string[]>();
+  const oomKills = watchOomKills();
+  let leaving: Live[] = [];
+  const lingering = new Set<Live>();
+  let looking = false;
+
+  reaper.onPass(tellEnds);
+
+  function spawn({ daemon, incarnation, spec }: EffectOf<'spawn'>): void {
+    const started = start(daemon, incarnation, spec);
+    if ('error' in started) {
+      send({ type: 'spawn-failed', daemon, incarnation, error: started.error });
+      return;
+    }
+    lives.set(daemon, started);
+    reaper.watch(started.leader, (exit) => {
+      started.exit = exit;
+      started.ended.abort();
+      if ('code' in exit && exit.code !== 0) void lastWords(started).then(() => leave(started));
+      else leaving.push(started);
+    });
+    send({ type: 'spawned', daemon, incarnation });
+  }
+
+  function start(daemon: string, incarnation: number, spec: DaemonSpec): Live | { readonly error: SpawnError } {
+    const privileges = resolvePrivileges(spec);
+    if ('error' in privileges) return privileges;
+    const owner = privileges.identity;
+    const credentials = provideSecrets(daemon, spec, owner);
+    if (typeof credentials === 'object') return credentials;
+    const notification = openNotification(daemon, incarnation, spec, owner);
+    if (notification !== undefined && 'error' in notification) return notification;
+
+    const mark = incarnationMark(runId, daemon, incarnation);
+    const environment = buildEnvironment(spec, process.env, {
+      identity: owner,
+      mark,
+      notifySocket: notification?.socket,
+      credentialsDirectory: credentials,
+    });
+    const output = makeOutputPipes({ owner: owner.uid === process.geteuid?.() ? undefined : owner });
+    const launched = scores.startWith(spec.oom_score_adj, () =>
+      launch({
+        argv: [...spec.entrypoint, ...spec.command],
+        prefix: privileges.prefix,
+        environment,
+        cwd: spec.working_dir,
+        descriptors: [
+          { fd: output.stdout.write, as: 1 },
+          { fd: output.stderr.write, as: 2 },
+          ...(notification?.descriptors ?? []),
+        ],
+        session: 'new',
+      }),
+    );
+    closeWriteEnds(output);
+    for (const { fd } of notification?.descriptors ?? []) closeSync(fd);
+    if ('error' in launched) {
+      closeSync(output.stdout.read);
+      closeSync(output.stderr.read);
+      notification?.close();
+      return launched;
+    }
+
+    const ended = new AbortController();
+    const ready = (): void => send({ type: 'ready', daemon, incarnation });
+    notification?.onReady(ready);
+    const stopMatch =
+      spec.ready?.log === undefined ? undefined : logs.onMatch(daemon, new RegExp(spec.ready.log), ready);
+    ended.signal.addEventListener('abort', () => {
+      notification?.close();
+      stopMatch?.();
+    });
+    const startedAt = performance.now();
+    return {
+      daemon,
+      incarnation,
+      leader: launched.pid,
+      mark,
+      uid: uidOfItsOwn(owner.uid),
+      environment,
+      privileges,
+      ended,
+      taps: [
+        logs.attach(daemon, 'stdout', output.stdout.read, spec.logging),
+        logs.attach(daemon, 'stderr', output.stderr.read, spec.logging),
+      ],
+      startedAt,
+      exit: undefined,
+      lastLook: { cpuMs: 0, at: startedAt },
+    };
+  }
+
+  /** The directory with its secrets; undefined where it has none. */
+  function provideSecrets(
+    daemon: string,
+    spec: DaemonSpec,
+    owner: { readonly uid: number; readonly gid: number },
+  ): string | undefined | { readonly error: SpawnError } {
+    if (spec.secrets.length === 0) return undefined;
+    const secrets: Secret[] = [];
+    for (const { source, target } of spec.secrets) {
+      const value = readSecret(source, bundle().secrets[source]);
+      if (typeof value === 'object' && 'error' in value) return { error: { errno: 'EACCES', message: value.error } };
+      secrets.push({ target, value });
+    }
+    const written = writeSecrets({ runDirectory, daemon, secrets, owner });
+    if ('error' in written) return { error: { errno: 'EACCES', message: written.error } };
+    masks.set(daemon, written.masks);
+    logs.mask([...masks.values()].flat());
+    return written.directory;
+  }
+
+  function openNotification(
+    daemon: string,
+    incarnation: number,
+    { ready }: DaemonSpec,
+    owner: { readonly uid: number; readonly gid: number },
+  ): Notifier | undefined | { readonly error: SpawnError } {
+    if (ready?.notify_fd !== undefined) {
+      const pipe = openNotifyPipe();
+      return { ...pipe, descriptors: [{ fd: pipe.write, as: ready.notify_fd }], socket: undefined };
+    }
+    if (ready?.sd_notify === undefined) return undefined;
+    const socket = openNotifySocket({ runDirectory, daemon, incarnation, owner });
+    if ('error' in socket) return { error: { errno: 'EACCES', message: socket.error } };
+    return { ...socket, descriptors: [], socket: socket.path };
+  }
+
+  function uidOfItsOwn(uid: number): number | undefined {
+    const shared =
+      uid === process.geteuid?.() || [...lives.values()].some((live) => live.privileges.identity.uid === uid);
+    return shared ? undefined : uid;
+  }
+
+  function leave(live: Live): void {
+    leaving.push(live);
+    tellEnds();
+  }
+
+  /** After each pass of the reaper: one look at /proc tells which of those that lost their first process left others behind. */
+  function tellEnds(): void {
+    if (leaving.length === 0 && lingering.size === 0) return;
+    const ended = leaving;
+    leaving = [];
+    const alive = findSurvivors([...ended, ...lingering]);
+    for (const live of lingering) {
+      if (alive.has(live)) continue;
+      lingering.delete(live);
+      release(live);
+      send({ type: 'gone', daemon: live.daemon, incarnation: live.incarnation });
+    }
+    for (const live of ended) tellExit(live, alive.has(live));
+    if (lingering.size > 0 && !looking) lookAgain();
+  }
+
+  /** A process that is no child of ours, and so is not reported to us, may be the last that is left. */
+  function lookAgain(): void {
+    looking = true;
+    setTimeout(() => {
+      looking = false;
+      tellEnds();
+    }, LOOK_AGAIN_MS);
+  }
+
+  function tellExit(live: Live, remains: boolean): void {
+    const { daemon, incarnation, exit } = live;
+    if (exit === undefined) return;
+    if (remains) lingering.add(live);
+    else release(live);
+    const outOfMemory = 'signal' in exit && exit.signal === 'SIGKILL' && oomKills.take();
+    const lastLines = logs.lastLines(daemon, 'stderr', LAST_LINES);
+    send({ type: 'exited', daemon, incarnation, exit, remains, outOfMemory, lastLines });
+  }
+
+  function release(live: Live): void {
+    for (const tap of live.taps) tap.endWithin(HELD_PIPE_MS);
+    if (lives.get(live.daemon) === live) lives.delete(live.daemon);
+  }
+
+  return {
+    spawn,
+    kill({ daemon, incarnation, signal, to }) {
+      const live = lives.get(daemon);
+      if (live === undefined || live.incarnation !== incarnation) return;
+      if (to === 'all') signalAll(live, signal);
+      else if (live.exit === undefined) sendSignal(live.leader, signal);
+    },
+    find(daemon, incarnation) {
+      const live = lives.get(daemon);
+      return live?.incarnation === incarnation ? live : undefined;
+    },
+    pid(daemon) {
+      const live = lives.get(daemon);
+      return live?.exit === undefined ? live?.leader : undefined;
+    },
+    usage() {
+      const at = performance.now();
+      const used = measureUsage([...lives.values()]);
+      return (daemon) => {
+        const live = lives.get(daemon);
+        const usage = live && used.get(live);
+        if (live === undefined || usage === undefined) return { pid: null, cpu: null, memory_bytes: null };
+        const cpu = Math.max(0, usage.cpuMs - live.lastLook.cpuMs) / Math.max(1, at - live.lastLook.at);
+        live.lastLook = { cpuMs: usage.cpuMs, at };
+        return { pid: live.exit === undefined ? live.leader : null, cpu, memory_bytes: usage.memoryBytes };
+      };
+    },
+    async drain(ms) {
+      const taps = [...lives.values()].flatMap((live) => live.taps);
+      for (const tap of taps) tap.endWithin(ms);
+      await Promise.all(taps.map((tap) => tap.ended));
+      removeSecrets(runDirectory);
+    },
+  };
+}
+
+interface Notifier extends Notification {
+  readonly descriptors: readonly Descriptor[];
+  readonly socket: string | undefined;
+}
+
+async function lastWords(live: Live): Promise<void> {
+  const { promise: enough, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, LAST_WORDS_MS);
+  await Promise.race([Promise.all(live.taps.map((tap) => tap.ended)), enough]);
+  clearTimeout(timer);
+}
+
+function readSecret(name: string, source: Bundle['secrets'][string] | undefined): Buffer | string | { error: string } {
+  const fromEnvironment = source?.environment === undefined ? undefined : process.env[source.environment];
+  if (fromEnvironment !== undefined) return fromEnvironment;
+  if (source?.file === undefined) {
+    return { error: `secrets: ${name} has no value: set ${source?.environment ?? 'its file'}` };
+  }
+  try {
+    return readFileSync(source.file);
+  } catch (error) {
+    return {
+      error: `secrets: cannot read ${source.file} for ${name}: ${error instanceof Error ? error.message : error}`,
+    };
+  }
+}

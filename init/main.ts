@@ -1,0 +1,191 @@
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { HEARTBEAT_INTERVAL, type Heartbeat } from '../healthcheck/heartbeat.ts';
+import { createAnnouncer } from './announce.ts';
+import { type LoadOptions, loadBundle } from './bundle/load.ts';
+import { formatProblem } from './bundle/problem.ts';
+import type { Bundle } from './bundle/schema.ts';
+import { protectFromOomKiller } from './child/oom.ts';
+import { socketToServe } from './control/socket-path.ts';
+import { isServed } from './control/unix-socket.ts';
+import { createHistory } from './history.ts';
+import { createIncarnations } from './incarnations.ts';
+import { killEverything, leave } from './leave.ts';
+import type { Effect } from './lifecycle/effect.ts';
+import { createLogs } from './logs/create.ts';
+import type { LogFormat } from './logs/logs.ts';
+import { keepDescriptorsFromChildren } from './posix/descriptors.ts';
+import { becomeSubreaper } from './posix/this-process.ts';
+import { createReaper } from './reaper.ts';
+import { createRuntime } from './runtime.ts';
+import type { Services } from './services.ts';
+import type { SignalInbox } from './signals.ts';
+import { healthOf } from './view.ts';
+
+export interface RunOptions {
+  /** The bundle file. */
+  readonly file: string;
+  /** Daemons to run; without it BOTTLED_DAEMONS and the profiles decide. */
+  readonly only?: readonly string[];
+  /** Path of the control socket. */
+  readonly socket?: string;
+  /** Without it, text on a terminal and JSON elsewhere. */
+  readonly logFormat?: LogFormat;
+  /** Signals that have come so far, and will. */
+  readonly signals: SignalInbox;
+}
+
+/** Nothing was started: the bundle file, or where the init is to run, is not fit. */
+const CONFIGURATION_ERROR = 2;
+/** How long the end waits for the last lines to be written, in ms. */
+const LAST_LINES_MS = 2_000;
+/** How long the end waits for outputs that strangers hold open, in ms. */
+const DRAIN_MS = 100;
+
+/**
+ * Becomes the init of a bundle: starts its daemons and answers for them until the end, and ends the process with the
+ * bundle's exit code. Only wiring: the rules are in lifecycle/, and what the start does not need comes after it.
+ */
+export async function run(options: RunOptions): Promise<void> {
+  const source: LoadOptions = {
+    file: options.file,
+    environment: process.env,
+    ...(options.only && { only: options.only }),
+  };
+  const loaded = loadBundle(source);
+  if (!loaded.ok) return refuse(loaded.problems.map(formatProblem));
+  const place = findSocket(options.socket);
+  if ('error' in place) return refuse([place.error]);
+  const { socket } = place;
+  if (existsSync(socket) && (await isServed(socket))) {
+    return refuse([`bottled: another init serves ${socket}; stop it, or give this one another --socket`]);
+  }
+
+  becomeSubreaper();
+  keepDescriptorsFromChildren();
+  const { bundle } = loaded;
+  const history = createHistory();
+  const reaper = createReaper();
+  const logs = createLogs(logOptions(options.logFormat, bundle));
+  const incarnations = createIncarnations({
+    bundle: () => runtime.state().bundle,
+    runId: `${process.pid}-${Date.now().toString(36)}`,
+    runDirectory: dirname(resolve(socket)),
+    logs,
+    reaper,
+    scores: protectFromOomKiller(),
+    send: (happening) => void runtime.send(happening),
+  });
+  const announce = createAnnouncer(logs.own, history, incarnations.pid);
+  const runtime = createRuntime({ bundle, seed: process.pid ^ Date.now(), perform, settled });
+  let services: Services | undefined;
+  let heartbeat: Heartbeat | undefined;
+  let health = '';
+  let changed = false;
+
+  function perform(effect: Effect): void {
+    announce(effect);
+    switch (effect.type) {
+      case 'spawn':
+        incarnations.spawn(effect);
+        return;
+      case 'kill':
+        incarnations.kill(effect);
+        return;
+      case 'probe':
+        void loadServices().then((loaded) => loaded.probe(effect));
+        return;
+      case 'run-hooks':
+        void loadServices().then((loaded) => loaded.runHooks(effect));
+        return;
+      case 'read-bundle':
+        void loadServices().then((loaded) => loaded.reload('signal'));
+        return;
+      case 'changed':
+        changed = true;
+        return;
+      case 'kill-everything':
+        killEverything();
+        return;
+      case 'exit':
+        void finish(effect.code);
+        return;
+      default:
+        return;
+    }
+  }
+
+  /** Once for everything that happened at one time: tells how the bundle is where that has changed. */
+  function settled(): void {
+    if (!changed) return;
+    changed = false;
+    const report = healthOf(runtime.state());
+    if (report.status !== health && runtime.state().shutdown === undefined) {
+      health = report.status;
+      logs.own(health === 'unhealthy' ? 'error' : health === 'degraded' ? 'warn' : 'info', undefined, report.text);
+    }
+    heartbeat?.beat();
+  }
+
+  let loading: Promise<Services> | undefined;
+
+  /** Probes, hooks, heartbeat and the control API: loaded once the daemons have been started. */
+  function loadServices(): Promise<Services> {
+    loading ??= import('./services.ts').then(({ createServices }) =>
+      createServices({ source, socket, runtime, incarnations, history, logs, reaper }),
+    );
+    return loading;
+  }
+
+  async function serve(): Promise<void> {
+    services = await loadServices();
+    heartbeat = services.heartbeat;
+    heartbeat.beat();
+    setInterval(heartbeat.beat, HEARTBEAT_INTERVAL);
+    await Promise.all([services.serve(), logs.own.load()]);
+  }
+
+  async function finish(code: number): Promise<void> {
+    heartbeat?.close();
+    await incarnations.drain(DRAIN_MS);
+    await services?.close();
+    leave(code, await logs.flush(LAST_LINES_MS));
+  }
+
+  const onFault = (error: unknown): void => {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    logs.own('error', undefined, `internal error: ${detail}`);
+    runtime.send({ type: 'fault', detail: error instanceof Error ? error.message : String(error) });
+  };
+  process.on('uncaughtException', onFault);
+  process.on('unhandledRejection', onFault);
+
+  for (const warning of loaded.warnings) logs.own('warn', undefined, formatProblem(warning));
+  options.signals.setListener((signal) => void runtime.send({ type: 'signal', signal }));
+  runtime.send({ type: 'begin' });
+  setImmediate(() => void serve());
+}
+
+function refuse(lines: readonly string[]): void {
+  process.stderr.write(`${lines.join('\n')}\n`);
+  process.exitCode = CONFIGURATION_ERROR;
+}
+
+function findSocket(option: string | undefined): { readonly socket: string } | { readonly error: string } {
+  try {
+    return { socket: socketToServe(option, process.env) };
+  } catch (error) {
+    return { error: `bottled: ${error instanceof Error ? error.message : error}` };
+  }
+}
+
+function logOptions(format: LogFormat | undefined, bundle: Bundle): Parameters<typeof createLogs>[0] {
+  const terminal = process.stdout.isTTY === true;
+  const names = ['bottled', ...Object.keys(bundle.daemons)];
+  return {
+    fd: 1,
+    format: format ?? (terminal ? 'text' : 'json'),
+    colour: terminal && (process.env.NO_COLOR ?? '') === '' && process.env.TERM !== 'dumb',
+    width: Math.min(24, Math.max(...names.map((name) => name.length))),
+  };
+}

@@ -1,0 +1,181 @@
+import { dirname, resolve } from 'node:path';
+import { createHeartbeat, type Heartbeat } from '../healthcheck/heartbeat.ts';
+import type { Execution } from '../healthcheck/probe/check.ts';
+import { probe } from '../healthcheck/probe/probe.ts';
+import { type LoadOptions, loadBundle } from './bundle/load.ts';
+import { formatProblem } from './bundle/problem.ts';
+import { resolvePrivileges } from './child/privileges.ts';
+import { type Ran, runCommand, runHooks } from './child/run.ts';
+import { type Control, createControl } from './control/control.ts';
+import type { Answer, Init } from './control/init.ts';
+import type { History } from './history.ts';
+import type { Incarnations, Live } from './incarnations.ts';
+import type { Effect } from './lifecycle/effect.ts';
+import type { Command, ControlPlane } from './lifecycle/event.ts';
+import type { Logs } from './logs/logs.ts';
+import type { Reaper } from './reaper.ts';
+import type { Runtime } from './runtime.ts';
+import { VERSION } from './version.ts';
+import { healthOf, statusOf } from './view.ts';
+
+type EffectOf<T extends Effect['type']> = Extract<Effect, { readonly type: T }>;
+
+/** What the init offers and does not need for its first spawn. */
+export interface Services {
+  readonly heartbeat: Heartbeat;
+  probe(effect: EffectOf<'probe'>): Promise<void>;
+  runHooks(effect: EffectOf<'run-hooks'>): Promise<void>;
+  reload(plane: ControlPlane): Promise<Answer>;
+  /** Opens the control socket. A bundle that cannot be operated still runs: what is wrong is logged. */
+  serve(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ServicesOptions {
+  /** What the bundle was loaded from, and is from again at a reload. */
+  readonly source: LoadOptions;
+  readonly socket: string;
+  readonly runtime: Runtime;
+  readonly incarnations: Incarnations;
+  readonly history: History;
+  readonly logs: Logs;
+  readonly reaper: Reaper;
+}
+
+export function createServices(options: ServicesOptions): Services {
+  const { source, socket, runtime, incarnations, history, logs, reaper } = options;
+  const startedAt = runtime.now();
+  const counts: Record<ControlPlane, number> = { cli: 0, http: 0, signal: 0, mcp: 0, web: 0 };
+  const onProblem = (text: string): void => logs.own('error', undefined, text);
+  let control: Control | undefined;
+
+  const init: Init = {
+    daemons: () => [...runtime.state().daemons.keys()],
+    status: () =>
+      statusOf(
+        runtime.state(),
+        runtime.now(),
+        { version: VERSION, pid: process.pid, uptime_ms: Math.round(runtime.now() - startedAt) },
+        incarnations.usage(),
+      ),
+    health: () => healthOf(runtime.state()),
+    command: async (daemon, command, plane) => sendCommand(daemon, command, plane),
+    reload,
+    history: history.after,
+    onHistory: history.onEntry,
+    logs: logs.read,
+    onLog: logs.follow,
+    logCounters: logs.counters,
+    commandCounts: () => counts,
+  };
+
+  function sendCommand(daemon: string, command: Command, plane: ControlPlane): Answer {
+    counts[plane] += 1;
+    return answerIn(runtime.send({ type: 'command', daemon, command, plane }));
+  }
+
+  async function reload(plane: ControlPlane): Promise<Answer> {
+    counts[plane] += 1;
+    const loaded = loadBundle(source);
+    if (!loaded.ok) {
+      const text = `the bundle file is not valid, the old one stays in force: ${loaded.problems.map(formatProblem).join('\n')}`;
+      logs.own('error', undefined, text, { plane });
+      history.add({ type: 'answer', plane, accepted: false, text });
+      return { accepted: false, text };
+    }
+    for (const warning of loaded.warnings) logs.own('warn', undefined, formatProblem(warning));
+    const before = init.daemons();
+    const answer = answerIn(runtime.send({ type: 'reload', bundle: loaded.bundle, plane }));
+    const kept = new Set(init.daemons());
+    for (const name of before) if (!kept.has(name)) logs.forget(name);
+    return answer;
+  }
+
+  async function runProbe({ daemon, incarnation, spec }: EffectOf<'probe'>): Promise<void> {
+    const live = incarnations.find(daemon, incarnation);
+    if (live === undefined || spec.healthcheck === undefined) return;
+    const { passed, detail } = await probe(spec.healthcheck, {
+      signal: live.ended.signal,
+      execute: (argv, { timeout_ms, signal }) => execute(live, spec.working_dir, argv, timeout_ms, signal),
+    });
+    runtime.send({ type: 'probed', daemon, incarnation, passed, detail });
+  }
+
+  async function execute(
+    live: Live,
+    cwd: string | undefined,
+    argv: readonly string[],
+    timeout: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Execution> {
+    const over = AbortSignal.any([AbortSignal.timeout(timeout), ...(signal === undefined ? [] : [signal])]);
+    const { environment, privileges } = live;
+    const ran = await runCommand({ argv, prefix: privileges.prefix, environment, cwd, reaper, signal: over });
+    return executionOf(ran);
+  }
+
+  async function runStage({ daemon, incarnation, stage, spec }: EffectOf<'run-hooks'>): Promise<void> {
+    const live = incarnations.find(daemon, incarnation);
+    const hooks = spec[stage];
+    const failure =
+      live === undefined ? undefined : await runHooks(hooks, (index) => runHook(live, spec.working_dir, hooks[index]));
+    runtime.send({ type: 'hooks-ended', daemon, incarnation, stage, ...(failure !== undefined && { failure }) });
+  }
+
+  async function runHook(live: Live, cwd: string | undefined, hook: Hook | undefined): Promise<Ran> {
+    if (hook === undefined) return { exit: undefined, output: '', error: 'there is no such hook' };
+    const privileges = hook.user === undefined ? live.privileges : resolvePrivileges({ ...PLAIN, user: hook.user });
+    if ('error' in privileges) return { exit: undefined, output: '', error: privileges.error.message };
+    const own = Object.entries(hook.environment).map(([name, value]) => [name, value ?? process.env[name] ?? '']);
+    return runCommand({
+      argv: hook.command,
+      prefix: privileges.prefix,
+      environment: { ...live.environment, ...Object.fromEntries(own) },
+      cwd: hook.working_dir ?? cwd,
+      reaper,
+      signal: live.ended.signal,
+    });
+  }
+
+  return {
+    heartbeat: createHeartbeat({
+      directory: dirname(resolve(socket)),
+      report: () => healthOf(runtime.state()),
+      onProblem,
+    }),
+    probe: runProbe,
+    runHooks: runStage,
+    reload,
+    async serve() {
+      const { listen } = runtime.state().bundle.control;
+      try {
+        control = await createControl({ init, socket, ...(listen !== undefined && { listen }), onProblem });
+      } catch (error) {
+        onProblem(`${error instanceof Error ? error.message : error}; the bundle runs on, but cannot be operated`);
+      }
+    },
+    async close() {
+      await control?.close();
+    },
+  };
+}
+
+type Hook = EffectOf<'run-hooks'>['spec']['post_start'][number];
+
+const PLAIN = { group_add: [], cap_add: [], cap_drop: [], security_opt: [], ulimits: {}, oom_score_adj: undefined };
+
+function answerIn(effects: readonly Effect[]): Answer {
+  const answer = effects.find((effect) => effect.type === 'answer');
+  if (answer === undefined) return { accepted: false, text: 'the init is busy; try again' };
+  const { daemon, accepted, text } = answer;
+  return { ...(daemon !== undefined && { daemon }), accepted, text };
+}
+
+function executionOf({ exit, output, error }: Ran): Execution {
+  return {
+    code: exit !== undefined && 'code' in exit ? exit.code : null,
+    signal: exit !== undefined && 'signal' in exit ? exit.signal : null,
+    output,
+    ...(error !== undefined && { error }),
+  };
+}
