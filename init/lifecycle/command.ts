@@ -1,5 +1,5 @@
 import type { Command, ControlPlane } from './event.ts';
-import type { Daemon } from './state.ts';
+import type { Daemon, DaemonState } from './state.ts';
 import { enter, isAlive, type Step, update } from './step.ts';
 
 /** What became of a command: carried out (or already so), or refused. */
@@ -26,7 +26,7 @@ function judge(step: Step, name: string, daemon: Daemon, command: Command): Verd
     case 'restart':
       return restart(step, name, daemon);
     case 'signal':
-      if (!isAlive(daemon.state)) return refuse(`${name} is not running (${daemon.state.status})`);
+      if (!hasLeader(daemon.state)) return refuse(`${name} is not running (${daemon.state.status})`);
       step.effects.push({
         type: 'kill',
         daemon: name,
@@ -36,6 +36,11 @@ function judge(step: Step, name: string, daemon: Daemon, command: Command): Verd
       });
       return accept(`${command.signal} sent to ${name}`);
   }
+}
+
+/** The process that a signal would go to may be alive. */
+function hasLeader(state: DaemonState): boolean {
+  return isAlive(state) && !(state.status === 'stopping' && state.ending !== undefined);
 }
 
 function start(step: Step, name: string, daemon: Daemon): Verdict {
@@ -70,14 +75,17 @@ function stop(step: Step, name: string, { state, goal }: Daemon): Verdict {
       return accept(goal === 'down' ? `${name} is stopping already` : `${name} stops and stays stopped`);
     case 'pending':
     case 'backoff':
-      update(step, name, { goal: 'down', attempts: 0 });
+      update(step, name, { goal: 'down', attempts: 0, outcome: undefined });
       enter(step, name, { status: 'stopped' }, 'stopped by the operator');
       return accept(`${name} is stopped`);
     case 'stopped':
       return accept(`${name} is stopped already`);
     case 'completed':
+      return accept(`${name} has completed already`);
     case 'failed':
-      return accept(`${name} is not running (${state.status})`);
+      update(step, name, { goal: 'down', attempts: 0 });
+      enter(step, name, { status: 'stopped' }, 'stopped by the operator; it had failed');
+      return accept(`${name} is stopped; it had failed`);
   }
 }
 

@@ -3,7 +3,7 @@ import { attemptsInARow, maxAttempts, restartDelay } from './backoff.ts';
 import { type Cause, describeCause } from './cause.ts';
 import { describeExit, diagnose, diagnoseSpawn, exitCodeOf, isPermanent } from './diagnosis.ts';
 import type { Event, Exit } from './event.ts';
-import type { Daemon, Ending } from './state.ts';
+import type { Daemon, Ending, Outcome } from './state.ts';
 import { draw, enter, reportIncident, type Step, update } from './step.ts';
 import { stopRemains } from './stop.ts';
 
@@ -68,6 +68,7 @@ function conclude(step: Step, name: string, ending: Ending): void {
 
   switch (daemon.goal) {
     case 'down':
+      update(step, name, { spec: daemon.next ?? daemon.spec, next: undefined });
       enter(step, name, { status: 'stopped' }, ended, ending.cause);
       return;
     case 'remove':
@@ -88,34 +89,39 @@ function noteEnd(step: Step, name: string, ending: Ending): void {
   const daemon = step.daemons.get(name);
   if (daemon === undefined) return;
   update(step, name, {
-    outcome: { code: outcomeCode(ending), at: step.at, why: outcomeText(name, ending) },
+    outcome: outcomeOf(step, name, ending),
     attempts: attemptsInARow(daemon, step.at),
     readySince: undefined,
   });
 }
 
 /** What `restart` and `backoff` say after a daemon ended by itself, or was stopped for a failure. */
-function decideRestart(step: Step, name: string, daemon: Daemon, { exit, cause }: Ending, ended: string): void {
-  const { spec } = daemon;
-  if (cause === undefined && (spec.restart === 'no' || spec.restart.startsWith('on-failure'))) {
+function decideRestart(step: Step, name: string, daemon: Daemon, ending: Ending, ended: string): void {
+  const { spec, attempts } = daemon;
+  const { exit, cause } = ending;
+  const onFailureOnly = spec.restart === 'no' || spec.restart.startsWith('on-failure');
+  if (cause === undefined && onFailureOnly) {
     enter(step, name, { status: 'completed' }, ended);
-    return;
+  } else if (cause !== undefined && isPermanent(cause, exit, spec)) {
+    giveUp(step, name, ending, 'a retry cannot mend this');
+  } else if (spec.restart === 'no') {
+    giveUp(step, name, ending, 'restart is "no"');
+  } else if (attempts >= maxAttempts(spec)) {
+    giveUp(step, name, ending, `given up after ${attempts} restarts in a row`);
+  } else {
+    restart(step, name, daemon, ending, ended);
   }
-  if (cause !== undefined && isPermanent(cause, exit, spec)) {
-    fail(step, name, cause, 'a retry cannot mend this');
-    return;
-  }
-  if (spec.restart === 'no') {
-    fail(step, name, cause ?? { kind: 'exit-code', detail: ended }, 'restart is "no"');
-    return;
-  }
-  const { attempts } = daemon;
-  if (attempts >= maxAttempts(spec)) {
-    fail(step, name, cause ?? { kind: 'exit-code', detail: ended }, `given up after ${attempts} restarts in a row`);
-    return;
-  }
+}
+
+function restart(
+  step: Step,
+  name: string,
+  { spec, attempts, restarts }: Daemon,
+  { cause }: Ending,
+  ended: string,
+): void {
   const delay = restartDelay(spec.backoff, attempts, draw(step));
-  update(step, name, { attempts: attempts + 1, restarts: daemon.restarts + 1 });
+  update(step, name, { attempts: attempts + 1, restarts: restarts + 1 });
   if (delay === 0) enter(step, name, { status: 'pending' }, `${ended}; starts again at once`, cause);
   else
     enter(
@@ -127,10 +133,21 @@ function decideRestart(step: Step, name: string, daemon: Daemon, { exit, cause }
     );
 }
 
+/** A daemon that ended well too often has failed all the same, and counts as one that has. */
+function giveUp(step: Step, name: string, { exit, cause }: Ending, why: string): void {
+  const failure = cause ?? { kind: 'exit-code', detail: exit === undefined ? 'never started' : describeExit(exit) };
+  update(step, name, { outcome: outcomeOf(step, name, { exit, cause: failure }) });
+  fail(step, name, failure, why);
+}
+
 /** Gives up a daemon. A human should look: unless it merely follows a dependency, the incident has been reported already. */
 export function fail(step: Step, name: string, cause: Cause, why: string): void {
   update(step, name, { cause });
   enter(step, name, { status: 'failed', cause }, `${why}: ${describeCause(cause)}`, cause);
+}
+
+function outcomeOf(step: Step, name: string, ending: Ending): Outcome {
+  return { code: outcomeCode(ending), at: step.at, why: outcomeText(name, ending) };
 }
 
 /** The daemon's row in the table of exit codes (DESIGN 6). A failure that left with 0 counts 1: it is a failure all the same. */

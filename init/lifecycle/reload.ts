@@ -26,12 +26,17 @@ export function onReload(step: Step, bundle: Bundle, plane: ControlPlane): void 
   for (const name of removed) remove(step, name);
   for (const name of changed) change(step, name, bundle.daemons[name]);
   for (const name of added) add(step, name, bundle.daemons[name]);
-  for (const name of changed) restartDependents(step, name);
+  for (const name of changed) if (startsAnew(step, name)) restartDependents(step, name);
   const parts = [list('changed', changed), list('added', added), list('removed', removed)].filter(
     (part) => part !== '',
   );
   const text = parts.length === 0 ? 'reloaded: nothing has changed' : `reloaded: ${parts.join('; ')}`;
   step.effects.push({ type: 'answer', plane, accepted: true, text });
+}
+
+function startsAnew(step: Step, name: string): boolean {
+  const daemon = step.daemons.get(name);
+  return daemon !== undefined && daemon.goal !== 'down' && daemon.state.status !== 'stopped';
 }
 
 function list(label: string, names: readonly string[]): string {

@@ -45,8 +45,8 @@ export function onEndSignal(step: Step, signal: string): void {
 export function onShutdownDue(step: Step): void {
   const { shutdown } = step;
   if (shutdown === undefined) return;
-  if (shutdown.killAt <= step.at && !shutdown.killed) killAll(step, 'the time to stop the bundle is over');
-  if (shutdown.leaveAt <= step.at) leave(step);
+  if (!shutdown.killed && shutdown.killAt <= step.at) killAll(step, 'the time to stop the bundle is over');
+  else if (shutdown.leaveAt <= step.at) leave(step);
 }
 
 /** Leaves as soon as nothing is left. */
@@ -76,7 +76,7 @@ function killAll(step: Step, why: string): void {
   step.shutdown = {
     ...step.shutdown,
     killed: true,
-    leaveAt: Math.min(step.shutdown.leaveAt, step.at + LEAVE_AFTER_KILL_MS),
+    leaveAt: step.at + LEAVE_AFTER_KILL_MS,
   };
   for (const [name, { state }] of [...step.daemons]) {
     const killed = state.status === 'stopping' && state.phase === 'killed';

@@ -78,14 +78,14 @@ function onProbePassed(step: Step, name: string, state: Up, readyByItself: boole
   else enter(step, name, { ...state, ready: true }, 'ready again, its probe passed');
 }
 
-function onUnhealthy(step: Step, name: string, state: Up, detail: string, { spec }: Daemon): void {
+function onUnhealthy(step: Step, name: string, state: Up, detail: string, { spec, goal }: Daemon): void {
   const failures = state.watch?.failuresInARow ?? 0;
   const cause = { kind: 'probe-failed', detail: `${failures} probes in a row failed: ${detail}` } as const;
   if (failures === activeHealthcheck(spec)?.retries) {
     update(step, name, { cause });
     reportIncident(step, name, cause);
   }
-  if (spec.on_unhealthy === 'restart') beginStop(step, name, `unhealthy: ${cause.detail}`, cause);
+  if (spec.on_unhealthy === 'restart' && goal === 'up') beginStop(step, name, `unhealthy: ${cause.detail}`, cause);
   else if (state.status === 'running' && state.ready)
     enter(step, name, { ...state, ready: false }, describeCause(cause), cause);
   else amend(step, name, state);
@@ -93,7 +93,9 @@ function onUnhealthy(step: Step, name: string, state: Up, detail: string, { spec
 
 /** Deadlines of a starting daemon that are due. */
 export function onStartingDue(step: Step, name: string, state: Extract<DaemonState, { status: 'starting' }>): void {
-  if (state.timeoutAt <= step.at) {
+  if (state.timeoutAt <= step.at && step.daemons.get(name)?.goal !== 'up') {
+    amend(step, name, { ...state, timeoutAt: Number.POSITIVE_INFINITY });
+  } else if (state.timeoutAt <= step.at) {
     const cause = {
       kind: 'start-timeout',
       detail: `not ready after ${Math.round(state.timeoutAt - state.since)} ms`,
@@ -115,6 +117,11 @@ export function onProbeDue(step: Step, name: string, { state, incarnation, spec 
   step.effects.push({ type: 'probe', daemon: name, incarnation, spec });
 }
 
+/** What it says of itself does not outweigh probes that say the opposite. */
 function becomeReady(step: Step, name: string, { watch }: Up, why: string): void {
-  enter(step, name, { status: 'running', since: step.at, ready: true, watch }, `ready, ${why}`);
+  const spec = step.daemons.get(name)?.spec;
+  const retries = spec === undefined ? undefined : activeHealthcheck(spec)?.retries;
+  const ready = watch === undefined || retries === undefined || watch.failuresInARow < retries;
+  const text = ready ? `ready, ${why}` : 'not ready, its probes fail';
+  enter(step, name, { status: 'running', since: step.at, ready, watch }, text);
 }

@@ -13,11 +13,9 @@ export function beginStop(step: Step, name: string, why: string, cause?: Cause):
   const daemon = step.daemons.get(name);
   if (daemon === undefined || !isAlive(daemon.state) || daemon.state.status === 'stopping') return;
   const { spec, incarnation } = daemon;
-  const killAt = Math.min(step.at + spec.stop_grace_period, step.shutdown?.killAt ?? Number.POSITIVE_INFINITY);
   const runs = daemon.state.status === 'running' || (daemon.state.status === 'starting' && daemon.state.spawned);
   const hooks = spec.pre_stop.length > 0 && runs;
-  const phase = hooks ? 'pre_stop' : 'signalled';
-  enter(step, name, { status: 'stopping', phase, killAt, ending: undefined, cause }, why, cause);
+  enter(step, name, { ...stopping(step, daemon), phase: hooks ? 'pre_stop' : 'signalled', cause }, why, cause);
   if (hooks) step.effects.push({ type: 'run-hooks', daemon: name, incarnation, stage: 'pre_stop', spec });
   else step.effects.push({ type: 'kill', daemon: name, incarnation, signal: spec.stop_signal, to: 'all' });
 }
@@ -26,13 +24,20 @@ export function beginStop(step: Step, name: string, why: string, cause?: Cause):
 export function stopRemains(step: Step, name: string, ending: Stopping['ending'], why: string): void {
   const daemon = step.daemons.get(name);
   if (daemon === undefined) return;
-  if (daemon.state.status === 'stopping') {
-    amend(step, name, { ...daemon.state, ending });
+  const { state, spec, incarnation } = daemon;
+  if (state.status === 'stopping' && state.phase !== 'pre_stop') {
+    amend(step, name, { ...state, ending });
     return;
   }
-  beginStop(step, name, why, ending?.cause);
-  const state = step.daemons.get(name)?.state;
-  if (state?.status === 'stopping') amend(step, name, { ...state, ending });
+  if (state.status === 'stopping') amend(step, name, { ...state, phase: 'signalled', ending });
+  else enter(step, name, { ...stopping(step, daemon), ending, cause: ending?.cause }, why, ending?.cause);
+  step.effects.push({ type: 'kill', daemon: name, incarnation, signal: spec.stop_signal, to: 'all' });
+}
+
+/** The state of a daemon whose stop signal is sent now. */
+function stopping({ at, shutdown }: Step, { spec }: Daemon): Stopping {
+  const killAt = Math.min(at + spec.stop_grace_period, shutdown?.killAt ?? Number.POSITIVE_INFINITY);
+  return { status: 'stopping', phase: 'signalled', killAt, ending: undefined, cause: undefined };
 }
 
 /** The hooks have ended: the stop signal follows, unless SIGKILL came first. */
@@ -64,14 +69,10 @@ export function killNow(step: Step, name: string, why: string): void {
     const cause = { kind: 'killed-after-grace', detail: `${why}: ${left} had to be killed` } as const;
     update(step, name, { cause });
     reportIncident(step, name, cause);
-    if (before.status !== 'stopping') enter(step, name, stoppingNow(step.at), describeCause(cause), cause);
+    if (before.status !== 'stopping') enter(step, name, stopping(step, daemon), describeCause(cause), cause);
   }
   const { state } = step.daemons.get(name) ?? daemon;
   if (state.status !== 'stopping') return;
   amend(step, name, { ...state, phase: 'killed', killAt: step.at + KILL_AGAIN_MS });
   step.effects.push({ type: 'kill', daemon: name, incarnation, signal: 'SIGKILL', to: 'all' });
-}
-
-function stoppingNow(at: number): Stopping {
-  return { status: 'stopping', phase: 'killed', killAt: at, ending: undefined, cause: undefined };
 }

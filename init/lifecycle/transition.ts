@@ -29,6 +29,11 @@ export function transition(state: State, event: Event): { readonly state: State;
   const step = openStep(state, event.at);
   handle(step, event);
   settle(step);
+  // What a tick begins may be due at once: a stop without a grace.
+  while (event.type === 'tick' && nextDeadline(step) <= event.at) {
+    onTick(step);
+    settle(step);
+  }
   return { state: closeStep(step), effects: step.effects };
 }
 
@@ -139,7 +144,7 @@ function startOrFail(step: Step, name: string, daemon: Daemon): boolean {
 }
 
 /** The time at which a `tick` is due, in monotonic ms; Infinity where there is nothing to wait for. */
-export function nextDeadline(state: State): number {
+export function nextDeadline(state: Pick<State, 'daemons' | 'shutdown' | 'exited'>): number {
   if (state.exited) return Number.POSITIVE_INFINITY;
   let next = state.shutdown === undefined ? Number.POSITIVE_INFINITY : shutdownDeadline(state.shutdown);
   for (const { state: daemon } of state.daemons.values()) next = Math.min(next, deadlineOf(daemon));
