@@ -58,11 +58,15 @@ export async function live<T>(
       pid,
       stamps,
       running: (count, since = 0) =>
-        stamps.wait(`${count} daemons`, () => {
-          if (stamps.all.length - since < count) return undefined;
-          const started = stamps.all.slice(since).filter((stamp) => stamp.name !== 'exec');
-          return started.length >= count ? started : undefined;
-        }),
+        stamps.wait(
+          `${count} daemons`,
+          () => {
+            if (stamps.all.length - since < count) return undefined;
+            const started = stamps.all.slice(since).filter((stamp) => stamp.name !== 'exec');
+            return started.length >= count ? started : undefined;
+          },
+          DEADLINE + count * 20,
+        ),
       async end() {
         ending = true;
         const from = now();

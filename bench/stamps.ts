@@ -15,8 +15,8 @@ export interface Stamp {
 export interface Stamps {
   readonly fifo: string;
   readonly all: readonly Stamp[];
-  /** Resolves with the first answer that is not undefined, asked at each stamp. Rejects after 30 s. */
-  wait<T>(what: string, answer: () => T | undefined): Promise<T>;
+  /** Resolves with the first answer that is not undefined, asked at each stamp. Rejects after `patience` ms, else 30 s. */
+  wait<T>(what: string, answer: () => T | undefined, patience?: number): Promise<T>;
   /** Resolves when no process is left that holds the FIFO open. Nothing can be started after this. */
   released(): Promise<void>;
   close(): void;
@@ -24,8 +24,6 @@ export interface Stamps {
 
 /** CLOCK_MONOTONIC in ns. */
 export const now = (): number => Number(process.hrtime.bigint());
-
-const DEADLINE = 30_000;
 
 export function openStamps(directory: string): Stamps {
   const fifo = join(directory, 'stamps');
@@ -54,7 +52,7 @@ export function openStamps(directory: string): Stamps {
   return {
     fifo,
     all,
-    wait: (what, answer) =>
+    wait: (what, answer, patience = 30_000) =>
       new Promise((resolve, reject) => {
         const look = () => {
           const found = answer();
@@ -66,8 +64,8 @@ export function openStamps(directory: string): Stamps {
         };
         const timer = setTimeout(() => {
           listeners.delete(look);
-          reject(new Error(`waited 30 s for ${what}`));
-        }, DEADLINE);
+          reject(new Error(`waited ${Math.round(patience / 1000)} s for ${what}`));
+        }, patience);
         timers.add(timer);
         listeners.add(look);
         look();

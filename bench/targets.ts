@@ -42,8 +42,6 @@ export const TARGETS: readonly Target[] = [
   atMost('zombies at a time, storm', { of: 'worst', plus: 200 }),
   none('left after 50 ms, storm'),
   none('codes lost, storm'),
-  atMost('zombies at a time, once', { of: 'worst', plus: 200 }),
-  none('left after 50 ms, once'),
   none('codes lost, once'),
   atMost('probe time', { plus: 5 }, PROBE),
   atMost('probe memory', { plus: 4 }, PROBE),

@@ -57,7 +57,7 @@ function bashScript(): string {
   const cases = ALL.map((verb) => {
     const candidates = words(verb);
     const values = Object.entries(verb.options).flatMap(([name, { choices }]) =>
-      choices === undefined ? [] : [`      [[ $previous == --${name} ]] && words="${choices.join(' ')}"`],
+      choices === undefined ? [] : [`      [[ $previous == --${name} ]] && words="${choices.join(' ')}" files=0`],
     );
     return [
       `    ${verb.name})`,

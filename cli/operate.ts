@@ -66,12 +66,7 @@ async function report(answers: readonly Answer[], json: boolean): Promise<ExitCo
 }
 
 function textOf({ body }: Answer): string {
-  // The control API sends these members (CommandResult and SignalResult in init/control/schemas.ts).
-  const { text, daemon, reached, state } = JSON.parse(body) as {
-    text: string;
-    daemon: string;
-    reached?: boolean;
-    state?: string | null;
-  };
-  return reached === true ? `${daemon} is ${state}` : text;
+  // The control API sends this member (CommandResult and SignalResult in init/control/schemas.ts).
+  const { text } = JSON.parse(body) as { text: string };
+  return text;
 }

@@ -1,10 +1,8 @@
+import { VERSION } from '../init/version.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { print } from './output.ts';
 import type { Arguments } from './verb.ts';
 import type { Verbs } from './verbs.ts';
-
-/** The build writes the version in. */
-const VERSION = process.env.BOTTLED_VERSION ?? 'from source';
 
 export async function version({ values }: Arguments<Verbs['version']>): Promise<ExitCode> {
   const { node } = process.versions;

@@ -25,7 +25,7 @@ export function parseDuration(text: string): number | undefined {
     if (part === null) return undefined;
     total += Number(part[1]) * (MILLISECONDS[part[2] ?? ''] ?? Number.NaN);
   }
-  return Math.round(total);
+  return Number.isSafeInteger(Math.round(total)) ? Math.round(total) : undefined;
 }
 
 /** The shortest exact Compose duration of `milliseconds` (a whole number, not negative). */

@@ -147,14 +147,14 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 
 /** Keys whose values may be secrets: what stands below them is never repeated in a message. */
-const PRIVATE = new Set<string | number>(['environment', 'secrets', 'headers', 'labels']);
+const PRIVATE = new Set<string | number>(['environment', 'headers', 'labels']);
 
 /** How a value appears in a message. Nothing of a private one, and of one with variables only what the file holds. */
 function show(path: Path, root: Node): string {
   const node = at(root, path);
   if (node === undefined) return '';
   if (node.kind !== 'scalar') return node.kind === 'map' ? A_MAP : A_LIST;
-  if (path.some((part) => PRIVATE.has(part))) return 'this value';
+  if (path[0] === 'secrets' || path.some((part) => PRIVATE.has(part))) return 'this value';
   if (node.template !== undefined) return `the value of ${quote(node.template)}`;
   if (node.value === null) return 'an empty value';
   return typeof node.value === 'string' ? quote(node.value) : node.text;

@@ -48,8 +48,12 @@ function typeOf(schema: Json): string {
   if (forms.length > 0) return [...new Set(forms.filter(isWorthTelling).map(typeOf))].join(' or ');
   const { type } = schema;
   if (Array.isArray(type)) return type.map((one) => TYPES[String(one)] ?? String(one)).join(' or ');
-  if (type === 'array') return `list of ${typeOf(object(schema.items))}`;
+  if (type === 'array') return listOf(typeOf(object(schema.items)));
   return TYPES[String(type)] ?? String(type);
+}
+
+function listOf(items: string): string {
+  return items.includes(' or ') ? `list of (${items})` : `list of ${items}`;
 }
 
 /** A bare 0 for a duration needs no telling. */

@@ -150,7 +150,7 @@ function treeOf(contents: unknown, text: string): YamlText {
       const inside = anchors.has(alias.source);
       const name = quote(`*${alias.source}`);
       find(offset, `${name} ${inside ? 'stands inside its own anchor' : 'has no anchor of that name before it'}`);
-      return nothingAt(offset);
+      return { ...nothingAt(offset), text: `*${alias.source}` };
     }
     aliased += sizeOf(target);
     if (aliased <= MOST_ALIASED) return target;

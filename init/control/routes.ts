@@ -1,8 +1,10 @@
 import * as z from 'zod/mini';
 import { type HealthRoute, httpStatus } from '../../healthcheck/codes.ts';
 import { HEALTH_JSON, type HealthJson, healthJson } from '../../healthcheck/health-json.ts';
+import { formatDuration } from '../bundle/duration.ts';
 import { key } from '../bundle/values.ts';
 import { parseSignal } from '../posix/signal-names.ts';
+import { VERSION } from '../version.ts';
 import { eventStream } from './event-stream.ts';
 import type { Init } from './init.ts';
 import { logReply } from './log-stream.ts';
@@ -13,6 +15,7 @@ import { reach, type Wanted } from './reach.ts';
 import { type Call, type Reply, type Response, type Route, route } from './route.ts';
 import type { Answered } from './schemas.ts';
 import { wantsEvents } from './sse.ts';
+import { STATE_WORDS } from './state-words.ts';
 
 /** The longest `wait`, in ms. */
 export const MAX_WAIT = 600_000;
@@ -131,6 +134,7 @@ export const ROUTES: readonly Route[] = [
       after: key(z.optional(wholeNumber(Number.MAX_SAFE_INTEGER)), 'Only entries with a higher id.'),
     },
     responses: { 200: { type: JSON_TYPE, summary: 'What is kept of the history.', schema: 'Events' } },
+    problems: ['too-many-streams'],
     handler({ init, query, header }) {
       const lastId = Number.parseInt(header('last-event-id') ?? '', 10);
       if (wantsEvents(header('accept'))) return eventStream(init, lastId >= 0 ? lastId : query.after);
@@ -171,15 +175,15 @@ export const ROUTES: readonly Route[] = [
     access: 'read',
     summary: 'This API as an OpenAPI 3.1 document.',
     responses: { 200: { type: JSON_TYPE, summary: 'The document.' } },
-    async handler({ init }) {
+    async handler() {
       const { openapi } = await import('./openapi.ts');
-      return json(openapi(ROUTES, init.status().bundle.version));
+      return json(openapi(ROUTES, VERSION));
     },
   }),
 ];
 
 function report(init: Init): HealthJson {
-  return healthJson(init.health(), { version: init.status().bundle.version, now: new Date() });
+  return healthJson(init.health(), { version: VERSION, now: new Date() });
 }
 
 function health(init: Init, path: HealthRoute, body: Partial<HealthJson>): Reply {
@@ -189,7 +193,7 @@ function health(init: Init, path: HealthRoute, body: Partial<HealthJson>): Reply
 function capabilities(init: Init): Answered<'Capabilities'> {
   return {
     api: 'v1',
-    version: init.status().bundle.version,
+    version: VERSION,
     daemons: init.daemons(),
     routes: ROUTES.map(({ method, path, access }) => ({ method, path, access })),
     planes: Object.keys(init.commandCounts()),
@@ -213,16 +217,19 @@ async function command({ init, plane, left }: Call, daemon: string, verb: Wanted
   const outcome = await reach(init, daemon, verb, ms, left, () => init.command(daemon, { do: verb }, plane));
   if (outcome.kind === 'refused') return problem('refused', outcome.answer.text);
   const state = outcome.daemon?.state ?? null;
-  if (outcome.kind === 'accepted' || outcome.kind === 'reached') {
-    const reached = outcome.kind === 'reached';
-    return json({ daemon, accepted: true, reached, state, text: outcome.answer.text }, reached ? 200 : 202);
+  const now = `${daemon} ${state === null ? 'is no longer in the bundle' : STATE_WORDS[state]}`;
+  if (outcome.kind === 'accepted') {
+    return json({ daemon, accepted: true, reached: false, state, text: outcome.answer.text }, 202);
   }
+  if (outcome.kind === 'reached') return json({ daemon, accepted: true, reached: true, state, text: now });
+
   const { detail = null, hint = null, waiting_for = null } = outcome.daemon ?? {};
-  const words = [detail, waiting_for === null ? null : `waits for ${waiting_for}`, hint].filter(
-    (text) => text !== null,
-  );
-  const why = words.length === 0 ? '' : `: ${words.join('; ')}`;
+  const waits = waiting_for === null ? null : `waits for ${waiting_for}`;
+  const because = (reasons: readonly (string | null)[]): string => {
+    const known = reasons.filter((reason) => reason !== null);
+    return known.length === 0 ? '' : `: ${known.join('; ')}`;
+  };
   return outcome.kind === 'not-in-time'
-    ? problem('not-in-time', `${daemon} is still ${state} after ${ms} ms${why}`, { daemon, state })
-    : problem('daemon-failed', `${daemon} is ${state}${why}`, { daemon, state });
+    ? problem('not-in-time', `after ${formatDuration(ms)} ${now} still${because([waits])}`, { daemon, state })
+    : problem('daemon-failed', `${now}${because([detail, waits, hint])}`, { daemon, state });
 }

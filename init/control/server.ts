@@ -31,7 +31,8 @@ export function createServer({ init, onProblem, limits, over, ownName }: ServerO
   const http = createHttpServer({
     requestTimeout: limits.request,
     headersTimeout: limits.request,
-    connectionsCheckingInterval: Math.min(limits.request, 1_000),
+    // Also the pace at which an idle init wakes up for this; a slow request may thus take twice its time.
+    connectionsCheckingInterval: limits.request,
     maxHeaderSize: 16_384,
   });
   http.maxConnections = limits.connections;

@@ -30,7 +30,7 @@ export function socketToReach(option: string | undefined, environment: SocketEnv
 }
 
 /**
- * For an init: the first path whose directory is there (or could be made, then with mode 0700) and can be written.
+ * For an init: the first path whose directory is there (or could be made, then with mode 0711) and can be written.
  * Throws an `Error` that names every path tried and the remedy.
  */
 export function socketToServe(option: string | undefined, environment: SocketEnvironment): string {
@@ -43,10 +43,10 @@ export function socketToServe(option: string | undefined, environment: SocketEnv
   throw new Error(`cannot make the control socket: ${reasons.join('; ')}; give a writable place with --socket PATH`);
 }
 
-/** Makes the socket's directory (mode 0700) where it is missing. Returns why it cannot be used, or `undefined`. */
+/** Makes the socket's directory (mode 0711) where it is missing. Returns why it cannot be used, or `undefined`. */
 function prepareDirectory(directory: string): string | undefined {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    mkdirSync(directory, { recursive: true, mode: 0o711 });
     accessSync(directory, constants.W_OK | constants.X_OK);
     return undefined;
   } catch (error) {

@@ -1,10 +1,10 @@
 import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
-import { connect, type Server } from 'node:net';
+import type { Server } from 'node:net';
 import { dirname } from 'node:path';
 import { SOCKET_PATH_BYTES } from './socket-path.ts';
 
 /**
- * Listens at `path` with mode 0600, in a directory that is made with mode 0700 where it is missing. The socket of a dead
+ * Listens at `path` with mode 0600, in a directory that is made with mode 0711 where it is missing. The socket of a dead
  * init is removed first. Rejects with one clear line where another init answers there, where something else stands there,
  * or where the system refuses.
  */
@@ -26,7 +26,7 @@ async function clear(path: string): Promise<string | undefined> {
     return `a socket's path has at most ${SOCKET_PATH_BYTES} bytes; ${ELSEWHERE}`;
   }
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (found === undefined) return undefined;
     if (!found.isSocket()) return `something is there that is no socket; remove it, or ${ELSEWHERE}`;
@@ -38,18 +38,17 @@ async function clear(path: string): Promise<string | undefined> {
   }
 }
 
-/** True where a process listens at `path`, answering or hung. */
-export function isServed(path: string): Promise<boolean> {
-  return new Promise((resolve, reject) => {
+/** True unless it is certain that no process listens at `path`: one that hangs, or that may not be asked, counts. Never rejects. */
+export async function isServed(path: string): Promise<boolean> {
+  const { connect } = await import('node:net');
+  return new Promise((resolve) => {
     const probe = connect(path);
     probe.once('connect', () => {
       probe.destroy();
       resolve(true);
     });
     probe.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(false);
-      else if (error.code === 'EAGAIN') resolve(true);
-      else reject(error);
+      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT');
     });
   });
 }

@@ -101,9 +101,8 @@ export function createLogs({ fd, format, colour, width = OWN_NAME.length, now = 
     }
 
     function endWithin(ms: number): void {
+      deadline ??= setTimeout(source.close, ms);
       source.drain();
-      if (deadline !== undefined) return;
-      deadline = setTimeout(source.close, ms);
     }
 
     return { ended, endWithin };

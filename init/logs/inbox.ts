@@ -1,4 +1,4 @@
-const AREA = 65_536;
+const AREA = 131_072;
 const HEADROOM = 65_536;
 
 /** Where all pipes are read into, one after another: the content is good until the next read. */

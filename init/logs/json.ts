@@ -6,7 +6,7 @@ const LETTER_U = 117;
 const ZERO = 48;
 const HEX = Buffer.from('0123456789abcdef');
 const LONGEST_ESCAPE = 6;
-const IDLE_SCRATCH = 524_288;
+const IDLE_SCRATCH = 1_048_576;
 
 /** For every byte: 0 where it stands for itself, else the letter after the backslash (`u` for the long form). */
 const ESCAPES = new Uint8Array(256);

@@ -20,7 +20,7 @@ export interface RingBlock {
 /** The latest output of a daemon, in a bounded number of bytes. */
 export interface Ring {
   readonly limit: number;
-  /** Keeps a block of whole lines; the oldest lines make room. */
+  /** Keeps a block of whole lines; the oldest lines make room. A last line that does not fit leaves nothing kept. */
   push(order: number, time: number, stream: Stream, block: Buffer): void;
   /** All blocks, oldest first. */
   blocks(): RingBlock[];
@@ -38,7 +38,10 @@ export function createRing(limit: number): Ring {
 
   function push(order: number, time: number, stream: Stream, block: Buffer): void {
     const kept = newestLines(block, limit - HEADER);
-    if (kept.length === 0) return;
+    if (kept.length === 0) {
+      used = 0;
+      return;
+    }
     makeRoom(HEADER + kept.length);
     writeHeader(used, order, time, kept.length + (stream === 'stderr' ? STDERR : 0));
     copyIn(used + HEADER, kept);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { closeSync } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { closeSync, readFile } from 'node:fs';
+import { promisify } from 'node:util';
 import { type LaunchOptions, launch } from '../../init/child/launch.ts';
 import { closeWriteEnds, makeOutputPipes, type OutputPipesOptions } from '../../init/child/pipes.ts';
 import type { Exit } from '../../init/lifecycle/event.ts';
@@ -50,11 +50,9 @@ export function sh(script: string, options: Partial<LaunchOptions> = {}, pipes: 
 }
 
 async function readAll(fd: number): Promise<string> {
-  const handle = await open(`/proc/self/fd/${fd}`, 'r');
-  closeSync(fd);
   try {
-    return await readFile(handle, 'utf8');
+    return await promisify(readFile)(fd, 'utf8');
   } finally {
-    await handle.close();
+    closeSync(fd);
   }
 }

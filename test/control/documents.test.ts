@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { FAMILIES, metricsText } from '../../init/control/metrics.ts';
 import { openapi } from '../../init/control/openapi.ts';
 import { ROUTES } from '../../init/control/routes.ts';
+import { VERSION } from '../../init/version.ts';
 import { fakeInit } from './fake-init.ts';
 import { ask, serve } from './serve.ts';
 
@@ -66,7 +67,7 @@ test('metrics say what the status says', () => {
 test('the OpenAPI document has every route, and every reference in it leads somewhere', async (t) => {
   const { socket } = await serve(t);
   const { json, body } = await ask({ to: { socket }, path: '/v1/openapi.json' });
-  assert.deepEqual(json, JSON.parse(JSON.stringify(openapi(ROUTES, '0.1.0'))));
+  assert.deepEqual(json, JSON.parse(JSON.stringify(openapi(ROUTES, VERSION))));
   const document = json as { openapi: string; paths: Record<string, object>; components: { schemas: object } };
   assert.equal(document.openapi, '3.1.0');
   for (const { path, method } of ROUTES) assert.ok(method.toLowerCase() in (document.paths[path] ?? {}), path);

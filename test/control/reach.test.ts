@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { STATE_WORDS } from '../../init/control/state-words.ts';
 import type { HistoryEntry } from '../../init/status.ts';
 import { type Asked, ask, type Served, serve, until } from './serve.ts';
 
@@ -90,7 +91,7 @@ test('a daemon that fails or backs off on its way is 502', async (t) => {
   for (const end of ['failed', 'backoff'] as const) {
     const [answer] = await command(t, 'start', LONG, ['stopped'], [['starting'], [end]]);
     assert.equal(answer.status, 502);
-    assert.match(answer.body, new RegExp(`egress is ${end}`));
+    assert.match(answer.body, new RegExp(`egress ${STATE_WORDS[end]}`));
   }
 });
 
@@ -99,7 +100,7 @@ test('a daemon that is not there in time is 504, with what it waits for', async 
   init.change('egress', { state: 'stopping', ready: false, waiting_for: 'its processes to end' });
   const answer = await ask({ to: { socket }, method: 'POST', path: '/v1/daemons/egress/stop?wait=30' });
   assert.equal(answer.status, 504);
-  assert.match(answer.body, /egress is still stopping after 30 ms: waits for its processes to end/);
+  assert.match(answer.body, /after 30ms egress is stopping still: waits for its processes to end/);
 });
 
 test('a client that leaves while it waits leaves nothing behind', async (t) => {

@@ -23,7 +23,7 @@ test('the socket has mode 0600, its directory 0700, and the umask is as before',
   const before = process.umask();
   const { socket } = await serve(t);
   assert.equal(statSync(socket).mode & 0o777, 0o600);
-  assert.equal(statSync(join(socket, '..')).mode & 0o777, 0o700);
+  assert.equal(statSync(join(socket, '..')).mode & 0o777, 0o711);
   assert.equal(process.umask(), before);
 });
 
@@ -127,7 +127,7 @@ test('an init takes the first place that it can write, and makes the directory',
   const folder = scratch(t);
   const path = join(folder, 'deep', 'er', 'c.sock');
   assert.equal(socketToServe(path, {}), path);
-  assert.equal(statSync(join(folder, 'deep', 'er')).mode & 0o777, 0o700);
+  assert.equal(statSync(join(folder, 'deep', 'er')).mode & 0o777, 0o711);
   writeFileSync(join(folder, 'file'), '');
   assert.throws(
     () => socketToServe(join(folder, 'file', 'c.sock'), {}),

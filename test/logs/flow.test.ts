@@ -31,9 +31,9 @@ async function floodThrough(world: World): Promise<void> {
 test('five floods into one fast reader: no line torn, lost or reordered', async () => {
   const world = createWorld({ format: 'text' });
   await floodThrough(world);
-  world.close();
   await until(() => world.reader.lines().length >= NAMES.length * 2 * COUNT, 'all lines');
   assertComplete(world.reader.lines());
+  await world.close();
   for (const name of NAMES) {
     const { bytes, lines, dropped } = world.logs.counters(name);
     assert.deepEqual({ lines, dropped }, { lines: 2 * COUNT, dropped: 0 });
@@ -52,7 +52,7 @@ test('block: a reader that stops and goes on slows the daemons, and gets every l
   await done;
   await until(() => world.reader.lines().length >= NAMES.length * 2 * COUNT, 'all lines');
   assertComplete(world.reader.lines());
-  world.close();
+  await world.close();
 });
 
 test('drop: a reader that stops does not slow the daemon; whole lines are lost, counted and reported', async () => {
@@ -71,7 +71,7 @@ test('drop: a reader that stops does not slow the daemon; whole lines are lost, 
   assert.equal(shown.length, 60_000 - dropped);
   for (const line of shown) assert.match(line, /^a {6} \| a \d \d+ x*$/);
   assert.equal(world.logs.read(['a'], 1)[0]?.line.startsWith('a 2 29999 '), true, 'the ring has what was dropped');
-  world.close();
+  await world.close();
 });
 
 test('a reader that leaves: output is discarded and counted, the daemons run on', async () => {

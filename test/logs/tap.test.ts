@@ -13,7 +13,7 @@ test('what a daemon wrote before it died is complete once endWithin returns', as
   tap.endWithin(10_000);
   assert.deepEqual(world.logs.lastLines('a', 'stderr', 2), ['two', 'last words']);
   await tap.ended;
-  world.close();
+  await world.close();
 });
 
 test('a pipe that a grandchild holds is read on, then closed at the deadline', async () => {
@@ -29,7 +29,7 @@ test('a pipe that a grandchild holds is read on, then closed at the deadline', a
   const [grandchild, ...rest] = world.reader.lines();
   assert.deepEqual(rest, ['one', 'two']);
   process.kill(Number(grandchild), 'SIGKILL');
-  world.close();
+  await world.close();
 });
 
 test('a grandchild that floods its pipe without end cannot hold the deadline up', async () => {
@@ -40,7 +40,7 @@ test('a grandchild that floods its pipe without end cannot hold the deadline up'
   writer.stderr.endWithin(20);
   await writer.ended;
   process.kill(Number(world.logs.lastLines('a', 'stderr', 1)[0]), 'SIGKILL');
-  world.close();
+  await world.close();
 });
 
 test('a deadline is kept although the reader of stdout has stopped, and nothing is lost', async () => {
@@ -56,11 +56,11 @@ test('a deadline is kept although the reader of stdout has stopped, and nothing 
   world.reader.resume();
   await until(() => world.reader.text().endsWith('last\n'), 'the last line');
   assert.equal(world.reader.lines().length, 20_002);
-  world.close();
+  await world.close();
 });
 
-test('nothing but a pipe can be attached', () => {
+test('nothing but a pipe can be attached', async () => {
   const world = createWorld();
   assert.throws(() => world.logs.attach('a', 'stdout', 9999, LOGGING));
-  world.close();
+  await world.close();
 });

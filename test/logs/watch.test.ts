@@ -32,7 +32,7 @@ test('the newest lines of several daemons come in the order in which they were r
   assert.deepEqual(shown(['unknown'], 2), []);
   assert.deepEqual(shown([], 0), []);
   assert.deepEqual(world.logs.read(['b'], 1), [{ time: 42, daemon: 'b', stream: 'stderr', line: 'b1' }]);
-  world.close();
+  await world.close();
 });
 
 test('the ring survives a change of its size; a forgotten daemon leaves nothing', async () => {
@@ -46,7 +46,7 @@ test('the ring survives a change of its size; a forgotten daemon leaves nothing'
   world.logs.forget('a');
   assert.deepEqual(world.logs.read([], 9), []);
   assert.deepEqual(world.logs.counters('a'), { bytes: 0, lines: 0, dropped: 0 });
-  world.close();
+  await world.close();
 });
 
 test('last lines are those of the stream since its daemon was last started', async () => {
@@ -58,7 +58,7 @@ test('last lines are those of the stream since its daemon was last started', asy
   assert.deepEqual(world.logs.lastLines('a', 'stderr', 2), ['two', 'three']);
   assert.deepEqual(world.logs.lastLines('a', 'stdout', 2), ['out']);
   assert.deepEqual(world.logs.lastLines('b', 'stdout', 2), []);
-  world.close();
+  await world.close();
 });
 
 test('the last lines of stderr are kept for the diagnosis whatever stdout floods, even without a ring', async () => {
@@ -68,7 +68,7 @@ test('the last lines of stderr are kept for the diagnosis whatever stdout floods
   await say(world, 'a', 'noise\n'.repeat(10_000), 'stdout', logging);
   assert.deepEqual(world.logs.lastLines('a', 'stderr', 3), ['cannot bind: address in use']);
   assert.deepEqual(world.logs.read(['a'], 3), []);
-  world.close();
+  await world.close();
 });
 
 test('a follower gets every line of its daemons from then on, until it stops', async () => {
@@ -90,7 +90,7 @@ test('a follower gets every line of its daemons from then on, until it stops', a
     ofAll.map(({ daemon, line }) => `${daemon} ${line}`),
     ['a one', 'a ', 'a three', 'b other'],
   );
-  world.close();
+  await world.close();
 });
 
 test('a pattern calls back once, at the first line that matches, on either stream', async () => {
@@ -106,7 +106,7 @@ test('a pattern calls back once, at the first line that matches, on either strea
   stop();
   await say(world, 'a', 'ready\n');
   assert.deepEqual(calls, ['listening']);
-  world.close();
+  await world.close();
 });
 
 test('a secret appears nowhere: not in the output, the ring, the last lines, or to a follower', async () => {
@@ -129,7 +129,7 @@ test('a secret appears nowhere: not in the output, the ring, the last lines, or 
   assert.equal(world.logs.read(['a'], 1)[0]?.line, 'key=***!');
   await until(() => world.reader.lines().length === 3, 'three lines');
   assert.doesNotMatch(world.reader.text(), /hunter/);
-  world.close();
+  await world.close();
 });
 
 test('a value that becomes a secret later is masked in what was kept before', async () => {
@@ -138,5 +138,5 @@ test('a value that becomes a secret later is masked in what was kept before', as
   world.logs.mask(['swordfish']);
   assert.equal(world.logs.read(['a'], 1)[0]?.line, 'token: ***');
   assert.deepEqual(world.logs.lastLines('a', 'stderr', 1), ['token: ***']);
-  world.close();
+  await world.close();
 });

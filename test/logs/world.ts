@@ -22,8 +22,8 @@ export interface Reader {
 export interface World {
   readonly logs: Logs;
   readonly reader: Reader;
-  /** Closes the init's end, so that the reader ends. */
-  close(): void;
+  /** The reader leaves, then the init's end is closed. */
+  close(): Promise<void>;
 }
 
 export function createWorld(options: Partial<LogsOptions> = {}): World {
@@ -33,9 +33,10 @@ export function createWorld(options: Partial<LogsOptions> = {}): World {
   return {
     logs,
     reader,
-    close: () => {
-      closeSync(write);
+    close: async () => {
       reader.leave();
+      await logs.flush(10_000);
+      closeSync(write);
     },
   };
 }

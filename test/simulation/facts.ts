@@ -198,7 +198,7 @@ export type Holding = 'yes' | 'no' | 'maybe' | 'never';
 export function holding(link: Dependency, target: Life | undefined): Holding {
   if (target === undefined || target.removed) return link.required ? 'maybe' : 'yes';
   // About to be stopped: it holds still, but a start now would only be a start for nothing.
-  if (target.order !== 'none' && target.status !== 'failed') return 'maybe';
+  if ((target.order !== 'none' || target.mayFollow) && isUp(target)) return 'maybe';
   const plain = conditionOf(link.condition, target);
   return plain === 'never' && !link.required ? 'yes' : plain;
 }

@@ -87,8 +87,8 @@ function obey(
   const life = facts.lives.get(daemon);
   if (life === undefined) return;
   if (command.do === 'stop') {
-    // Nothing is there to be stopped: the daemon keeps its end, and a changed specification may try it again.
-    if (life.status === 'completed' || life.status === 'failed') return;
+    // One that has completed keeps that, for the sake of those that wait for it: there was nothing to stop.
+    if (life.status === 'completed') return;
     life.heldDown = true;
     life.attempts = 0;
     if (life.group !== 'none') life.order = 'down';

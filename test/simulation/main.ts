@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { findMutants } from './mutants.ts';
+import { huntAll } from './hunt.ts';
 import { type Run, simulate, type TraceEntry } from './run.ts';
 import { Violation } from './violation.ts';
 
@@ -15,7 +15,7 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(USAGE);
     return 2;
   }
-  if (options.mutants) return findMutants(console.log);
+  if (options.mutants) return (await huntAll(console.log)) === 0 ? 0 : 1;
   if (options.seed !== undefined) return replay(options.seed, options.trace);
   return explore(options.from, options.runs);
 }

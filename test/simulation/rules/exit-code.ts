@@ -24,7 +24,7 @@ export const exitCodeIsTheTables: Rule = {
       const count = countOf(life, facts);
       if (!life.removed) return [count];
       // Whether one counts that was still being removed when the end came is left open; one that had left does not.
-      return life.group !== 'none' || life.end?.duringShutdown === true
+      return life.group !== 'none' || life.goneAt >= (facts.shutdown?.since ?? NEVER)
         ? [{ ...count, codes: [0, ...count.codes] }]
         : [];
     });
@@ -73,7 +73,7 @@ function codesOfLateEnd(life: Life, end: LastEnd): readonly number[] {
   if (end.exit === undefined) return [raw];
   const own = isGoodStop(end.exit, life.running) ? 0 : raw;
   if (end.sigkilled) return isSigkill(end.exit) ? [137] : [own, 137];
-  if (isGoodExit(end.exit, life.running)) return end.blamed ? [0, 1] : [0];
+  if (isGoodExit(end.exit, life.running)) return end.blamed ? [0, 1, raw] : [0];
   // Not yet asked to stop, or stopped because it was unhealthy: whether its stop signal's code is a good end is left open.
   if (!end.stopAsked || end.blamed) return [own, raw];
   return [own];
@@ -88,7 +88,7 @@ function codesOfEarlyEnd(life: Life, end: LastEnd): readonly number[] {
     case 'stopped':
       if (end.ordered && isGoodStop(end.exit, life.running) && !end.sigkilled && !end.blamed) return [0];
       // Stopped by an operator after a bad end, or ended badly by his stop: DESIGN does not say whether that counts.
-      return [0, raw, ...(end.sigkilled ? [137] : []), ...(end.blamed ? [1] : [])];
+      return [0, raw, ...(end.sigkilled ? [137] : []), ...(end.blamed || raw === 0 ? [1] : [])];
     case 'failed':
       return raw === 0 || end.ordered ? [0, 1, raw] : end.blamed ? [1, raw] : [raw];
     default:

@@ -47,7 +47,7 @@ export const startsInTime: Rule = {
     for (const life of facts.lives.values()) {
       if (life.status !== 'starting' || life.group !== 'leader' || life.spawnedAt === NEVER) continue;
       // Who is to go anyway, and only waits for its dependents to go first, is not judged any more.
-      if (life.order !== 'none' || facts.shutdown !== undefined) continue;
+      if (life.order !== 'none' || life.mayFollow || facts.shutdown !== undefined) continue;
       const due = life.spawnedAt + startTimeoutOf(life.running);
       if (facts.now >= due)
         throw new Violation('an endless start is a failure', '5 Ready', `${life.name} is still starting`);
@@ -62,8 +62,9 @@ export const unhealthyIsActedUpon: Rule = {
     for (const life of facts.lives.values()) {
       const check = checkOf(life.running);
       if (check === undefined || !isUp(life) || life.probe.certain < check.retries) continue;
+      const leaves = life.order !== 'none' || life.mayFollow;
       if (life.ready) throw new Violation('an unhealthy daemon is not ready', '5 Watchdog', life.name);
-      if (life.running.on_unhealthy === 'restart') {
+      if (life.running.on_unhealthy === 'restart' && !leaves) {
         throw new Violation(
           'an unhealthy daemon is restarted',
           '5 Watchdog',

@@ -1,0 +1,159 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { EXIT_MEANINGS } from '../cli/exit-codes.ts';
+import { verbHelp } from '../cli/help.ts';
+import type { Verb } from '../cli/verb.ts';
+import { VERBS } from '../cli/verbs.ts';
+import { formatDuration } from '../init/bundle/duration.ts';
+import { jsonSchema } from '../init/bundle/json-schema.ts';
+import { schemaReference } from '../init/bundle/reference.ts';
+import { LIMITS } from '../init/control/limits.ts';
+import { FAMILIES } from '../init/control/metrics.ts';
+import { PROBLEMS } from '../init/control/problem.ts';
+import { MAX_WAIT, ROUTES } from '../init/control/routes.ts';
+
+/**
+ * Writes what the documents take from the code: the regions `<!-- generated: NAME -->…<!-- /generated -->` of every document
+ * in this folder, and bundle.schema.json. With --check it writes nothing and fails where something is out of date.
+ */
+
+const folder = fileURLToPath(new URL('.', import.meta.url));
+
+const REGIONS: Readonly<Record<string, () => string>> = {
+  'exit-codes': () => rows(['code', 'meaning'], Object.entries(EXIT_MEANINGS)),
+  verbs: () => Object.values(VERBS).map(verbSection).join('\n\n'),
+  routes: () =>
+    rows(
+      ['route', 'access', 'answers', 'errors', ''],
+      ROUTES.map(({ method, path, access, responses, problems, summary }) => [
+        `\`${method} ${path}\``,
+        access,
+        Object.keys(responses).join(', '),
+        [...new Set(problems.map((kind) => PROBLEMS[kind].status))].sort((a, b) => a - b).join(', '),
+        summary,
+      ]),
+    ),
+  problems: () =>
+    rows(
+      ['type', 'status', 'meaning'],
+      Object.entries(PROBLEMS).map(([kind, { status, title }]) => [`\`${kind}\``, String(status), title]),
+    ),
+  bounds: () =>
+    rows(
+      ['what', 'bound'],
+      [
+        ['connections per listener', String(LIMITS.connections)],
+        ['streams at a time, per listener', String(LIMITS.streams)],
+        ['a request body', `${LIMITS.body / 1024} KiB`],
+        ['time until a request has come in whole', formatDuration(LIMITS.request)],
+        ['time until an answer is taken whole', formatDuration(LIMITS.answer)],
+        ['queued for one reader of a stream', `${LIMITS.backlog / 1_048_576} MiB`],
+        ['time until a reader of a stream takes something', formatDuration(LIMITS.stall)],
+        ['`wait` of a command', formatDuration(MAX_WAIT)],
+      ],
+    ),
+  metrics: () =>
+    rows(
+      ['family', 'type', 'labels', 'meaning'],
+      FAMILIES.map(({ name, type, labels, help }) => [
+        `\`${name}\``,
+        type,
+        labels.map((label) => `\`${label}\``).join(', '),
+        help,
+      ]),
+    ),
+  'bundle-schema': schemaReference,
+};
+
+function verbSection(verb: Verb): string {
+  return `### ${verb.name}\n\n\`\`\`text\n${verbHelp(verb).trimEnd()}\n\`\`\``;
+}
+
+function rows(head: readonly string[], body: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...body.map(line)].join('\n');
+}
+
+/** Tables with their columns aligned, as the formatter writes them. */
+function aligned(text: string): string {
+  return text.replace(/(?:^\|.*\|$\n?)+/gm, (table) => {
+    const cells = table
+      .trimEnd()
+      .split('\n')
+      .map((line) =>
+        line
+          .slice(1, -1)
+          .split(/(?<!\\)\|/)
+          .map((cell) => cell.trim()),
+      );
+    const widths = cells[0]?.map((_, column) => Math.max(3, ...cells.map((row) => width(row, column)))) ?? [];
+    const lines = cells.map((row, index) =>
+      row.map((cell, column) =>
+        index === 1 ? cell.padEnd(widths[column] ?? 0, '-') : cell.padEnd(widths[column] ?? 0),
+      ),
+    );
+    return `${lines.map((row) => `| ${row.join(' | ')} |`).join('\n')}${table.endsWith('\n') ? '\n' : ''}`;
+  });
+}
+
+function width(row: readonly string[], column: number): number {
+  const cell = row[column] ?? '';
+  return /^-+$/.test(cell) ? 3 : cell.length;
+}
+
+/** The document with every region filled anew. Throws where a region has an unknown name or no end. */
+function fill(name: string, text: string): string {
+  const filled = text.replace(
+    /(<!-- generated: ([\w-]+) -->\n).*?(<!-- \/generated -->)/gs,
+    (_whole, begin, region, end) => {
+      const make = Object.hasOwn(REGIONS, region) ? REGIONS[region] : undefined;
+      if (make === undefined)
+        throw new Error(`${name}: there is no region "${region}"; known: ${Object.keys(REGIONS).join(', ')}`);
+      return `${begin}\n${aligned(make())}\n\n${end}`;
+    },
+  );
+  const begins = text.match(/<!-- generated: /g)?.length ?? 0;
+  const ends = text.match(/<!-- \/generated -->/g)?.length ?? 0;
+  if (begins !== ends) throw new Error(`${name}: ${begins} regions begin and ${ends} end`);
+  return filled;
+}
+
+/** The first line in which two texts differ, for the one who has to look. */
+function firstDifference(before: string, after: string): string {
+  const old = before.split('\n');
+  const made = after.split('\n');
+  const line = made.findIndex((text, index) => text !== old[index]);
+  const at = line < 0 ? made.length : line;
+  return `line ${at + 1}:\n  - ${old[at] ?? '(end)'}\n  + ${made[at] ?? '(end)'}`;
+}
+
+function main(check: boolean): void {
+  const documents = readdirSync(folder)
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => {
+      const before = readFileSync(folder + name, 'utf8');
+      return { name, before, after: fill(name, before) };
+    });
+  const name = 'bundle.schema.json';
+  const after = `${JSON.stringify(jsonSchema(), undefined, 2)}\n`;
+  const before = readdirSync(folder).includes(name) ? readFileSync(folder + name, 'utf8') : '';
+  const stale = [...documents, { name, before, after }].filter((document) => document.before !== document.after);
+
+  for (const document of stale) {
+    if (check) {
+      process.stderr.write(
+        `docs/${document.name} is out of date, ${firstDifference(document.before, document.after)}\n`,
+      );
+    } else {
+      writeFileSync(folder + document.name, document.after);
+      process.stdout.write(`docs/${document.name} written\n`);
+    }
+  }
+  if (check && stale.length > 0) {
+    process.stderr.write('run "npm run docs" and commit what it writes\n');
+    process.exitCode = 1;
+  }
+}
+
+main(process.argv.includes('--check'));

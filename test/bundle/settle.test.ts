@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bundleOf, directory, load, parse, problemsOf } from './files.ts';
+
+const daemon = (lines: string): string => `daemons:\n  a:\n    command: [./run, x/y]\n${lines}`;
+
+test('relative paths count from the directory of the bundle file, which is also where daemons run', () => {
+  const text = `secrets: { s: { file: keys/s } }
+daemons:
+  a: { command: [./run], working_dir: sub, secrets: [s], pre_stop: [{ command: x, working_dir: ../h }, { command: y }] }
+  b: { command: [./run], working_dir: /abs }
+  c: { command: [./run] }
+`;
+  const { daemons, secrets } = bundleOf(parse(text, { files: { '/etc/keys/s': 'x' } }));
+  assert.deepEqual(
+    [daemons.a?.working_dir, daemons.b?.working_dir, daemons.c?.working_dir],
+    ['/etc/sub', '/abs', '/etc'],
+  );
+  assert.deepEqual(
+    daemons.a?.pre_stop.map((hook) => hook.working_dir),
+    ['/h', undefined],
+  );
+  assert.equal(secrets.s?.file, '/etc/keys/s');
+  assert.deepEqual(daemons.a?.command, ['./run']);
+});
+
+test('variables without a value come from the environment of the init, and are left out where it has none', () => {
+  const text = daemon('    environment: [HOME, NONE, EMPTY=, A=b=c]\n');
+  assert.deepEqual(bundleOf(parse(text, { environment: { HOME: '/root' } })).daemons.a?.environment, {
+    HOME: '/root',
+    EMPTY: '',
+    A: 'b=c',
+  });
+});
+
+test('env files are merged into the environment: a later file wins over an earlier, the environment over both', () => {
+  const text = daemon(
+    '    env_file: [one.env, { path: /two.env, format: raw }, { path: none.env, required: false }]\n    environment: { C: own }\n',
+  );
+  const files = { '/etc/one.env': 'A=1\nB=1\nC=1\n', '/two.env': 'B="2"\nC=2\n' };
+  const { a } = bundleOf(parse(text, { files })).daemons;
+  assert.deepEqual(a?.environment, { A: '1', B: '"2"', C: 'own' });
+  assert.deepEqual(a?.env_file, []);
+});
+
+test('an env file that is missing, or wrong inside, is told, and never what it holds', () => {
+  const text = daemon('    env_file: [none.env, bad.env]\n');
+  assert.deepEqual(problemsOf(parse(text, { files: { '/etc/bad.env': 'A=1\nB="secret\n' } })), [
+    ':4:16: daemons.a.env_file[0]: the file "none.env" does not exist',
+    'bad.env:2:1: B has an opening " without a closing one',
+  ]);
+});
+
+test('a secret that a daemon uses must be there; one that nobody uses need not', () => {
+  const text = `secrets:
+  used: { file: used.key }
+  unused: { file: unused.key }
+  variable: { environment: TOKEN }
+daemons:
+  a: { command: x, secrets: [used, variable] }
+`;
+  assert.deepEqual(problemsOf(parse(text)), [
+    ':2:17: secrets.used.file: the file "used.key" does not exist',
+    ':4:28: secrets.variable.environment: the variable "TOKEN" is not set; set TOKEN in the environment of bottled',
+  ]);
+  assert.ok(parse(text, { files: { '/etc/used.key': '' }, environment: { TOKEN: '' } }).ok);
+});
+
+test('a secret may hold any bytes, and its value is not in the bundle', () => {
+  using files = directory();
+  files.write('key.bin', Buffer.from([0xff, 0xfe, 0x00, 0x01]));
+  const bundle = bundleOf(
+    load(
+      files.write('bundle.yaml', 'secrets: { k: { file: key.bin } }\ndaemons: { a: { command: x, secrets: [k] } }\n'),
+    ),
+  );
+  assert.deepEqual(bundle.secrets, { k: { file: `${files.path}/key.bin` } });
+});
+
+test('the number of on-failure:n is the number of attempts, whatever backoff says', () => {
+  const loaded = parse(daemon('    restart: on-failure:2\n    backoff: { max_attempts: 9 }\n'));
+  assert.equal(bundleOf(loaded).daemons.a?.backoff.max_attempts, 2);
+  assert.ok(loaded.ok);
+  assert.deepEqual(
+    loaded.warnings.map(({ path, line, message }) => [path, line, message]),
+    [['daemons.a.backoff.max_attempts', 5, 'has no effect beside restart: "on-failure:2"']],
+  );
+});
+
+test('a grace period longer than the whole bundle has is a warning, if someone wrote it', () => {
+  const loaded = parse(daemon('    stop_grace_period: 1m\n'));
+  assert.ok(loaded.ok);
+  assert.deepEqual(
+    loaded.warnings.map(({ line, message }) => [line, message]),
+    [[4, '1m is longer than the 8s of the whole bundle']],
+  );
+  assert.deepEqual(parse(daemon('')), { ok: true, bundle: bundleOf(parse(daemon(''))), warnings: [] });
+});
