@@ -74,9 +74,11 @@ async function bench(): Promise<void> {
   };
   const chapters: Chapter[] = [];
   for (const series of measures.flatMap((name) => MEASURES[name]?.(able) ?? [])) {
+    const from = Date.now();
     const outcomes = series.skipped === undefined ? await run(series) : [];
-    chapters.push({ series, outcomes });
-    print(`${chapterText({ series, outcomes })}\n`);
+    const chapter = { series, outcomes, seconds: (Date.now() - from) / 1000 };
+    chapters.push(chapter);
+    print(`${chapterText(chapter)}\n`);
   }
   const verdicts = TARGETS.map((target) => judge(target, finder(chapters)));
   const seconds = Math.round((Date.now() - started) / 1000);

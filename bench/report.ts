@@ -6,6 +6,8 @@ import type { Find, Verdict } from './targets.ts';
 export interface Chapter {
   readonly series: Series;
   readonly outcomes: readonly Outcome[];
+  /** How long it took. */
+  readonly seconds: number;
 }
 
 /** Looks a summary up over all chapters; what several series yield under one name is taken together. */
@@ -19,8 +21,8 @@ export function finder(chapters: readonly Chapter[]): Find {
 const BASE = 'floor';
 
 /** The tables of one series, as text. */
-export function chapterText({ series, outcomes }: Chapter): string {
-  const heading = `${series.name}: ${series.about}\n`;
+export function chapterText({ series, outcomes, seconds }: Chapter): string {
+  const heading = `${series.name}: ${series.about}${series.skipped ? '' : ` (${Math.round(seconds)} s)`}\n`;
   if (series.skipped !== undefined) return `${heading}  skipped: ${series.skipped}\n`;
   const tables = series.metrics.flatMap((metric, index) => {
     if (metric.beside) return [];

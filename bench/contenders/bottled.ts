@@ -40,4 +40,4 @@ function bottled(name: string, format: 'text' | 'json', only?: readonly string[]
 const socket = (directory: string) => join(directory, 'control.sock');
 
 export const bottledText = bottled('bottled', 'text');
-export const bottledJson = bottled('bottled, JSON', 'json', ['logs']);
+export const bottledJson = bottled('bottled-json', 'json', ['logs']);

@@ -31,4 +31,4 @@ function s6(name: string, logged: boolean): Contender {
 /** s6-svscan(1), daemons write straight into its stdout. */
 export const s6Plain = s6('s6', false);
 /** s6-svscan(1), one s6-log(1) per daemon adds the prefix. */
-export const s6Log = s6('s6 + s6-log', true);
+export const s6Log = s6('s6-log', true);

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Surroundings } from './file-references.ts';
-import type { Bundle, DaemonSpec, Hook } from './schema.ts';
+import type { Bundle, DaemonSpec, Healthcheck, Hook } from './schema.ts';
 
 /** What a bundle that is valid in itself becomes where it is to run. */
 export interface Place extends Pick<Surroundings, 'directory' | 'environment'> {
@@ -12,7 +12,7 @@ export interface Place extends Pick<Surroundings, 'directory' | 'environment'> {
 /**
  * The bundle with nothing left to look up: only the selected daemons, absolute paths, `env_file`s merged into
  * `environment` (which wins), variables without a value taken from the init's environment or left out, and the number of
- * `restart: on-failure:n` in `backoff.max_attempts`. Secrets stay names and paths: their values are read at each spawn.
+ * `restart: on-failure:n` in `backoff.max_attempts`, and `test: [NONE]` as `disable`. Secrets stay names and paths: their values are read at each spawn.
  */
 export function settle(bundle: Bundle, place: Place): Bundle {
   const daemons = Object.entries(bundle.daemons).filter(([name]) => place.selected.has(name));
@@ -53,10 +53,16 @@ function settleDaemon(name: string, spec: DaemonSpec, place: Place): DaemonSpec 
     environment: { ...fromFiles, ...given(spec.environment, place) },
     working_dir: resolve(place.directory, spec.working_dir ?? '.'),
     depends_on: Object.fromEntries(Object.entries(spec.depends_on).filter(([need]) => place.selected.has(need))),
+    ...(spec.healthcheck === undefined ? {} : { healthcheck: settleHealthcheck(spec.healthcheck) }),
     backoff: attempts === undefined ? spec.backoff : { ...spec.backoff, max_attempts: Number(attempts) },
     post_start: spec.post_start.map((hook) => settleHook(hook, place)),
     pre_stop: spec.pre_stop.map((hook) => settleHook(hook, place)),
   };
+}
+
+/** Compose has two words for "no probe"; here it is one. */
+function settleHealthcheck(check: Healthcheck): Healthcheck {
+  return check.test?.[0] === 'NONE' ? { ...check, disable: true } : check;
 }
 
 function settleHook(hook: Hook, place: Place): Hook {

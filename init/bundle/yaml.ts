@@ -42,9 +42,20 @@ export function readYaml(text: string): YamlText {
 
 /** As `readYaml`, by the full parser in every case. */
 export function readAnyYaml(text: string): YamlText {
-  const parsed = compose(text);
+  const parsed = withoutStacks(() => compose(text));
   if (!parsed.ok) return parsed;
   return treeOf(parsed.contents, text);
+}
+
+/** Each fault of the library is an Error; half a million of them with their stacks, which nobody reads, take seconds. */
+function withoutStacks<T>(run: () => T): T {
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return run();
+  } finally {
+    Error.stackTraceLimit = before;
+  }
 }
 
 type Composed =

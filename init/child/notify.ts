@@ -1,8 +1,9 @@
-import { chmodSync, chownSync, closeSync, mkdirSync, readSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, readSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { bindDatagramSocket, receive, UNIX_PATH_MAX } from '../posix/datagram.ts';
 import { makePipe, setNonBlocking } from '../posix/descriptors.ts';
 import { errnoOf } from '../posix/errno.ts';
+import { makePassage } from './run-directory.ts';
 
 /** The way by which one starting daemon says that it is ready. */
 export interface Notification {
@@ -50,8 +51,7 @@ export function openNotifySocket({
   incarnation,
   owner,
 }: NotifySocketOptions): (Notification & { readonly path: string }) | { readonly error: string } {
-  const directory = join(runDirectory, 'notify');
-  const path = join(directory, `${daemon}.${incarnation}`);
+  const path = join(runDirectory, 'notify', `${daemon}.${incarnation}`);
   if (Buffer.byteLength(path) >= UNIX_PATH_MAX) {
     return {
       error: `sd_notify: the path of a socket is at most ${UNIX_PATH_MAX - 1} bytes long, this one is longer: ${path}`,
@@ -59,8 +59,7 @@ export function openNotifySocket({
   }
   let fd: number;
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o711 });
-    chmodSync(directory, 0o711);
+    makePassage(runDirectory, 'notify');
     remove(path);
     fd = bindDatagramSocket(path);
   } catch (error) {

@@ -1,5 +1,4 @@
 import {
-  chmodSync,
   chownSync,
   closeSync,
   constants,
@@ -13,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from '../posix/errno.ts';
+import { makePassage } from './run-directory.ts';
 
 /** One secret of a daemon: the name of its file, and what the file holds. */
 export interface Secret {
@@ -51,8 +51,7 @@ export function writeSecrets({ runDirectory, daemon, secrets, owner }: SecretsOp
     };
   }
   try {
-    mkdirSync(join(runDirectory, 'secrets'), { recursive: true, mode: 0o711 });
-    chmodSync(join(runDirectory, 'secrets'), 0o711);
+    makePassage(runDirectory, 'secrets');
     rmSync(directory, { recursive: true, force: true });
     mkdirSync(directory, { mode: 0o700 });
     for (const secret of secrets) writeSecret(directory, secret, owner);

@@ -67,6 +67,7 @@ export function createLogs({ fd, format, colour, width = OWN_NAME.length, now = 
     const blocks = options.on_full === 'block';
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     let deadline: NodeJS.Timeout | undefined;
+    let closesAt = Number.POSITIVE_INFINITY;
 
     const source = openSource({ fd: pipe, area: inbox.area, onRead, onEnd });
     if (blocks) pausable.add(source);
@@ -81,6 +82,7 @@ export function createLogs({ fd, format, colour, width = OWN_NAME.length, now = 
 
     function onEnd(): void {
       clearTimeout(deadline);
+      closesAt = Number.NEGATIVE_INFINITY;
       pausable.delete(source);
       paused.delete(source);
       const line = framer.end();
@@ -101,11 +103,15 @@ export function createLogs({ fd, format, colour, width = OWN_NAME.length, now = 
     }
 
     function endWithin(ms: number): void {
-      deadline ??= setTimeout(source.close, ms);
       source.drain();
+      const at = performance.now() + ms;
+      if (at >= closesAt) return;
+      closesAt = at;
+      clearTimeout(deadline);
+      deadline = setTimeout(source.close, ms);
     }
 
-    return { ended, endWithin };
+    return { ended, drain: source.drain, endWithin };
   }
 
   function logOf(daemon: string, ringLimit: number): DaemonLog {

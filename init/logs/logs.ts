@@ -35,9 +35,11 @@ export interface OutputState {
 export interface Tap {
   /** Resolves when the pipe has ended and its last line is queued. Never rejects. */
   readonly ended: Promise<void>;
+  /** Reads at once all that the pipe holds: on return, `lastLines` has every whole line written before the call. */
+  drain(): void;
   /**
-   * To be called when the daemon has exited. Reads at once all that the pipe holds, so that `lastLines` is complete on
-   * return. Where a surviving process holds the pipe open, reads on for `ms` and then closes it.
+   * To be called when the daemon has exited. Drains; where a surviving process holds the pipe open, reads on for `ms` and
+   * then closes it. A later call can only bring the deadline forward.
    */
   endWithin(ms: number): void;
 }

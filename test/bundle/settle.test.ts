@@ -96,3 +96,8 @@ test('a grace period longer than the whole bundle has is a warning, if someone w
   );
   assert.deepEqual(parse(daemon('')), { ok: true, bundle: bundleOf(parse(daemon(''))), warnings: [] });
 });
+
+test('test: [NONE] is the same as disable: true', () => {
+  const bundle = bundleOf(parse(daemon('    healthcheck: { test: [NONE] }\n')));
+  assert.equal(bundle.daemons.a?.healthcheck?.disable, true);
+});

@@ -93,18 +93,14 @@ const tree = fc.letrec((tie) => ({
   ),
   map: fc.dictionary(fc.stringMatching(/^[a-z_]{1,6}$/), tie('value'), { minKeys: 1, maxKeys: 5 }),
 }));
-/** Texts as a library writes them, from any value. */
+/** Texts as a library writes them, from any value: as block collections, or as flow ones on one line. */
 const printedYaml = fc
   .tuple(tree.map, fc.constantFrom(2, 4), fc.boolean(), fc.boolean())
-  .map(([value, indent, indentSeq, isFlow]) =>
-    stringify(value, {
-      indent,
-      indentSeq,
-      lineWidth: 0,
-      collectionStyle: isFlow ? 'flow' : 'any',
-      flowCollectionPadding: indentSeq,
-    }),
-  );
+  .map(([value, indent, indentSeq, isFlow]) => {
+    if (!isFlow) return stringify(value, { indent, indentSeq, lineWidth: 0 });
+    const flow = stringify(value, { collectionStyle: 'flow', lineWidth: 0, flowCollectionPadding: indentSeq });
+    return `k: ${flow.trim().replace(/\n */g, ' ')}\n`;
+  });
 
 test('what the plain reader reads, it reads as the full parser does: values, types and places', () => {
   let read = 0;
@@ -117,7 +113,7 @@ test('what the plain reader reads, it reads as the full parser does: values, typ
     }),
     { numRuns: 6_000 },
   );
-  assert.ok(read > 500, `the plain reader read only ${read}`);
+  assert.ok(read > 500, `of 6000 texts the plain reader read only ${read}`);
 });
 
 test('the plain reader has no fault to tell: a text with one is not for it', () => {

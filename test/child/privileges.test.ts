@@ -55,11 +55,7 @@ function spec(asked: Partial<PrivilegeSpec>): PrivilegeSpec {
 async function shAs(asked: Partial<PrivilegeSpec>, script: string): Promise<string> {
   const privileges = resolvePrivileges(spec(asked), sources);
   assert.ok('prefix' in privileges, JSON.stringify(privileges));
-  const { stdout, stderr, exit } = await sh(
-    script,
-    { prefix: privileges.prefix },
-    { owner: privileges.identity },
-  );
+  const { stdout, stderr, exit } = await sh(script, { prefix: privileges.prefix }, { owner: privileges.identity });
   assert.deepEqual({ stderr, exit }, { stderr: '', exit: { code: 0 } });
   return stdout.trim();
 }
@@ -90,7 +86,7 @@ test('a group that is named takes the place of all the groups of the user', { sk
 });
 
 test('group_add adds groups, by name or number, with or without a user', { skip: notRoot }, async () => {
-  assert.equal(await shAs({ user: 'loner', group_add: ['extra', 9001, 4002] }, IDS), '4002 4002 4012 9001');
+  assert.equal(await shAs({ user: 'loner', group_add: ['extra', 9001, 4002] }, IDS), '4002 4002 4002 4012 9001');
   assert.match(await shAs({ group_add: ['extra'] }, IDS), /^0 0 0( \d+)* 4012$/);
 });
 
@@ -125,12 +121,19 @@ test('a user that is not root has the capabilities that are added, and no other'
 
 test('ulimits are in force, soft and hard, and -1 is no limit', { skip: notRoot }, async () => {
   const asked = { user: 'web', ulimits: { nofile: { soft: 100, hard: 200 }, core: { soft: 0, hard: -1 } } };
-  assert.equal(await shAs(asked, 'echo $(ulimit -Sn) $(ulimit -Hn) $(ulimit -Sc) $(ulimit -Hc)'), '100 200 0 unlimited');
+  assert.equal(
+    await shAs(asked, 'echo $(ulimit -Sn) $(ulimit -Hn) $(ulimit -Sc) $(ulimit -Hc)'),
+    '100 200 0 unlimited',
+  );
 });
 
 test('an init that is not root may start daemons as itself', () => {
   for (const user of ['1000', '1000:1000']) {
-    const own = { ...plainUser, accounts: { users: [], groups: [] }, standing: { ...plainUser.standing, gid: 0, groups: [] } };
+    const own = {
+      ...plainUser,
+      accounts: { users: [], groups: [] },
+      standing: { ...plainUser.standing, gid: 0, groups: [] },
+    };
     const same = user === '1000' ? own : plainUser;
     assert.deepEqual(checkPrivileges(spec({ user }), same), []);
   }

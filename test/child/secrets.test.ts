@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -24,7 +24,12 @@ function write(options: Partial<SecretsOptions>): string {
 }
 
 test('each secret is a file that only its daemon can read', () => {
-  const directory = write({ secrets: [{ target: 'token', value: 'hunter2!' }, { target: 'key', value: Buffer.from([0, 255]) }] });
+  const directory = write({
+    secrets: [
+      { target: 'token', value: 'hunter2!' },
+      { target: 'key', value: Buffer.from([0, 255]) },
+    ],
+  });
   assert.equal(directory, join(runDirectory, 'secrets/web'));
   assert.equal(statSync(directory).mode & 0o777, 0o700);
   assert.deepEqual(readdirSync(directory).sort(), ['key', 'token']);
@@ -60,21 +65,30 @@ test('the user of the daemon can read them, another user cannot', { skip: notRoo
 test('a target that is no plain file name is refused, and nothing is written', () => {
   for (const target of ['../../etc/passwd', 'a/b', '..', '.', '', 'a\0b', 'x'.repeat(256)]) {
     const written = writeSecrets({ runDirectory, daemon: 'evil', secrets: [{ target, value: 'x' }], owner: me });
-    assert.match('error' in written ? written.error : '', /^secrets: target ".*" is not a plain file name: write a name/s);
+    assert.match(
+      'error' in written ? written.error : '',
+      /^secrets: target ".*" is not a plain file name: write a name/s,
+    );
   }
   assert.equal(existsSync(join(runDirectory, 'secrets/evil')), false);
 });
 
 test('a run directory that cannot be written is one clear line', () => {
   const written = writeSecrets({ runDirectory: '/proc/nowhere', daemon: 'web', secrets: [], owner: me });
-  assert.match('error' in written ? written.error : '', /^secrets: cannot write \/proc\/nowhere\/secrets\/web .* must be a writable tmpfs/);
+  assert.match(
+    'error' in written ? written.error : '',
+    /^secrets: cannot write \/proc\/nowhere\/secrets\/web .* must be a writable tmpfs/,
+  );
 });
 
 test('they are removed with their daemon, or with the bundle', () => {
   write({ daemon: 'one', secrets: [{ target: 'token', value: 'x' }] });
   write({ daemon: 'two', secrets: [{ target: 'token', value: 'x' }] });
   removeSecrets(runDirectory, 'one');
-  assert.deepEqual([existsSync(join(runDirectory, 'secrets/one')), existsSync(join(runDirectory, 'secrets/two'))], [false, true]);
+  assert.deepEqual(
+    [existsSync(join(runDirectory, 'secrets/one')), existsSync(join(runDirectory, 'secrets/two'))],
+    [false, true],
+  );
   removeSecrets(runDirectory);
   assert.equal(existsSync(join(runDirectory, 'secrets')), false);
   removeSecrets(runDirectory);
@@ -83,5 +97,9 @@ test('they are removed with their daemon, or with the bundle', () => {
 test('to be masked are the whole secret and each of its lines from six characters on, longest first', () => {
   assert.deepEqual(masksOf('hunter2\n'), ['hunter2']);
   assert.deepEqual(masksOf('short'), []);
-  assert.deepEqual(masksOf('-----BEGIN\r\nabcdef0123\r\nxyz\n'), ['-----BEGIN\r\nabcdef0123\r\nxyz', '-----BEGIN', 'abcdef0123']);
+  assert.deepEqual(masksOf('-----BEGIN\r\nabcdef0123\r\nxyz\n'), [
+    '-----BEGIN\r\nabcdef0123\r\nxyz',
+    '-----BEGIN',
+    'abcdef0123',
+  ]);
 });

@@ -16,6 +16,32 @@ test('what a daemon wrote before it died is complete once endWithin returns', as
   await world.close();
 });
 
+test('a later deadline does not hold up an earlier one', async () => {
+  const world = createWorld();
+  const { read, write } = makePipe();
+  const tap = world.logs.attach('a', 'stdout', read, LOGGING);
+  tap.endWithin(600_000);
+  tap.endWithin(10);
+  tap.endWithin(600_000);
+  await tap.ended;
+  closeSync(write);
+  await world.close();
+});
+
+test('draining shows the lines so far, and the pipe stays open', async () => {
+  const world = createWorld();
+  const { read, write } = makePipe();
+  const tap = world.logs.attach('a', 'stderr', read, LOGGING);
+  writeSync(write, 'one\ntwo\nnot yet');
+  tap.drain();
+  assert.deepEqual(world.logs.lastLines('a', 'stderr', 9), ['one', 'two']);
+  writeSync(write, ' whole\n');
+  closeSync(write);
+  await tap.ended;
+  assert.deepEqual(world.logs.lastLines('a', 'stderr', 1), ['not yet whole']);
+  await world.close();
+});
+
 test('a pipe that a grandchild holds is read on, then closed at the deadline', async () => {
   const world = createWorld();
   const script = 'sleep 300 & echo $!; printf "one\\ntwo"';

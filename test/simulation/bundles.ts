@@ -42,7 +42,7 @@ export function editedDraft(random: Random, draft: Draft): Draft {
     else if (kind === 'change' && chosen !== undefined) {
       daemons[name] = random.chance(0.5)
         ? { ...chosen, labels: { edit: random.int(0, 1_000_000) } }
-        : { ...randomDaemon(random, Object.keys(linksOf(chosen))), depends_on: linksOf(chosen) };
+        : randomDaemon(random, independentOf(name, daemons));
     } else if (kind === 'add') {
       const unused = NAMES.slice(8)
         .split('')
@@ -78,7 +78,7 @@ function randomDaemon(random: Random, before: readonly string[]): DaemonDraft {
   }
   if (Object.keys(links).length > 0) spec.depends_on = links;
   if (random.chance(0.7)) spec.backoff = randomBackoff(random);
-  if (random.chance(0.25)) spec.essential = true;
+  if (random.chance(0.12)) spec.essential = true;
   if (random.chance(0.35)) spec.healthcheck = randomHealthcheck(random);
   if (random.chance(0.2)) spec.on_unhealthy = 'ignore';
   if (random.chance(0.25)) {
@@ -98,6 +98,18 @@ function randomDaemon(random: Random, before: readonly string[]): DaemonDraft {
   if (random.chance(0.15)) spec.post_start = [{ command: ['after'] }];
   if (random.chance(0.2)) spec.pre_stop = [{ command: ['before'] }];
   return spec;
+}
+
+/** Those on which a daemon may depend without a cycle: all that do not depend on it, near or far. */
+function independentOf(name: string, daemons: Readonly<Record<string, DaemonDraft>>): readonly string[] {
+  const dependents = new Set([name]);
+  for (let size = 0; size < dependents.size; ) {
+    size = dependents.size;
+    for (const [other, spec] of Object.entries(daemons)) {
+      if (Object.keys(linksOf(spec)).some((on) => dependents.has(on))) dependents.add(other);
+    }
+  }
+  return Object.keys(daemons).filter((other) => !dependents.has(other));
 }
 
 function randomBackoff(random: Random): NonNullable<DaemonDraft['backoff']> {

@@ -23,7 +23,7 @@ export function createOperators(random: Random, { after }: Clock, first: Draft):
     return { type: 'reload', bundle: decodeDraft(draft), plane };
   };
   const horizon = random.int(2_000, random.chance(0.5) ? 15_000 : HORIZON);
-  const busy = random.pick([0, 2, 6, 15]);
+  const busy = random.pick([0, 3, 8, 20]);
   for (let count = 0; count < busy; count++) {
     after(momentWithin(random, horizon), () => {
       const kind = random.weighted({ command: 12, reload: 2, signal: 2, fault: 0.1, end: 0.3 });

@@ -21,13 +21,18 @@ export const readyByItsOwnWay: Rule = {
     const way = wayOf(life.running);
     const grounds = {
       probe: life.probe.passing,
-      word: life.announced && (life.probe.passing || life.probe.possible === 0 || life.readyFor < 0),
+      word: life.announced,
       time: way.by === 'time' && facts.now >= life.spawnAt + way.after,
     };
-    if (!grounds[way.by]) throw new Violation(rule, '5 Ready', `${life.name}: no ${way.by}`);
+    const wasReady = life.readyFor >= 0;
+    if (wasReady ? !life.probe.passing : !grounds[way.by])
+      throw new Violation(rule, '5 Ready', `${life.name}: no ${way.by}`);
   },
   afterStep: ({ facts, step }) => {
     for (const life of facts.lives.values()) {
+      if (life.status === 'running' && !life.ready && life.probe.passing) {
+        throw new Violation('who passes again is ready again', '5 Watchdog', life.name);
+      }
       if (life.status !== 'starting' || life.group !== 'leader' || life.spawnedAt === NEVER) continue;
       const way = wayOf(life.running);
       const isReady =

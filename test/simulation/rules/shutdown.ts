@@ -86,6 +86,8 @@ export const endsInTime: Rule = {
     if (effect.type !== 'exit') return;
     if (facts.shutdown === undefined) throw new Violation('an exit is announced first', '6', String(effect.code));
     if (facts.exitedAt < NEVER) throw new Violation('one exit', '6', String(effect.code));
+    if (facts.shutdown.killedAt === NEVER)
+      throw new Violation('at the end SIGKILL for every process left', '6', String(effect.code));
     const left = [...facts.lives.values()].filter((life) => life.group !== 'none');
     const names = left.map((life) => life.name).join(', ');
     if (!left.every(isSigkilled)) throw new Violation('the init leaves when nobody is left', '6', `${names} live`);

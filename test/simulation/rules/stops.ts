@@ -94,11 +94,11 @@ export const stopsInStages: Rule = {
 };
 
 /** A dependent that is to go as well goes first. */
-export function isHeld(life: Life, { lives }: Facts): boolean {
+export function isHeld(life: Life, { lives, shutdown }: Facts): boolean {
   return [...lives.values()].some(
     (other) =>
       other.group !== 'none' &&
-      (other.order !== 'none' || other.mayFollow || other.status === 'stopping') &&
+      (shutdown !== undefined || other.order !== 'none' || other.mayFollow || other.status === 'stopping') &&
       (other.running.depends_on[life.name] ?? other.spec.depends_on[life.name]) !== undefined,
   );
 }
