@@ -8,12 +8,14 @@ import { type OomScores, watchOomKills } from './child/oom.ts';
 import { closeWriteEnds, makeOutputPipes } from './child/pipes.ts';
 import { type Privileges, resolvePrivileges } from './child/privileges.ts';
 import { removeSecrets, type Secret, writeSecrets } from './child/secrets.ts';
-import { findSurvivors, send as sendSignal, signalAll } from './child/survivors.ts';
+import { findSurvivors, send as sendSignal, signalEscaped, signalGroup } from './child/survivors.ts';
 import { measureUsage } from './child/usage.ts';
 import type { Effect } from './lifecycle/effect.ts';
 import type { Exit, SpawnError } from './lifecycle/event.ts';
 import type { Logs, Tap } from './logs/logs.ts';
+import type { SignalName } from './posix/signal-names.ts';
 import type { Descriptor } from './posix/spawn.ts';
+import { hasChildren } from './posix/wait.ts';
 import type { Reaper } from './reaper.ts';
 import type { Happening } from './runtime.ts';
 import type { ProcessView } from './view.ts';
@@ -68,6 +70,8 @@ const LAST_LINES = 20;
 const LAST_WORDS_MS = 50;
 /** How long a pipe is read on after its daemon is gone, where somebody else holds it, in ms. */
 const HELD_PIPE_MS = 500;
+/** How long the processes outside of a daemon's group may live longer than those in it before they are signalled, in ms. */
+const ESCAPED_AFTER_MS = 5;
 /** How often leftovers that nobody reports the end of are looked for, in ms. */
 const LOOK_AGAIN_MS = 100;
 
@@ -78,7 +82,10 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
   const oomKills = watchOomKills();
   let leaving: Live[] = [];
   const lingering = new Set<Live>();
-  let looking = false;
+  const signalled = new Map<Live, SignalName>();
+  /** Looks at /proc take at most half of the time, however many daemons end at once. */
+  let nextLookAt = 0;
+  let look: { readonly at: number; readonly timer: NodeJS.Timeout } | undefined;
 
   reaper.onPass(tellEnds);
 
@@ -217,9 +224,16 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
   /** After each pass of the reaper: one look at /proc tells which of those that lost their first process left others behind. */
   function tellEnds(): void {
     if (leaving.length === 0 && lingering.size === 0) return;
+    const start = performance.now();
+    if (start < nextLookAt) {
+      lookAgain(nextLookAt - start);
+      return;
+    }
     const ended = leaving;
     leaving = [];
-    const alive = findSurvivors([...ended, ...lingering]);
+    const alive = hasChildren() ? findSurvivors([...ended, ...lingering]) : new Set<Live>();
+    const end = performance.now();
+    nextLookAt = end + (end - start);
     for (const live of lingering) {
       if (alive.has(live)) continue;
       lingering.delete(live);
@@ -227,16 +241,19 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       send({ type: 'gone', daemon: live.daemon, incarnation: live.incarnation });
     }
     for (const live of ended) tellExit(live, alive.has(live));
-    if (lingering.size > 0 && !looking) lookAgain();
+    if (lingering.size > 0) lookAgain(LOOK_AGAIN_MS);
   }
 
   /** A process that is no child of ours, and so is not reported to us, may be the last that is left. */
-  function lookAgain(): void {
-    looking = true;
-    setTimeout(() => {
-      looking = false;
+  function lookAgain(ms: number): void {
+    const at = performance.now() + ms;
+    if (look !== undefined && look.at <= at) return;
+    clearTimeout(look?.timer);
+    const timer = setTimeout(() => {
+      look = undefined;
       tellEnds();
-    }, LOOK_AGAIN_MS);
+    }, ms);
+    look = { at, timer };
   }
 
   function tellExit(live: Live, remains: boolean): void {
@@ -249,6 +266,26 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
     send({ type: 'exited', daemon, incarnation, exit, remains, outOfMemory, lastLines });
   }
 
+  /**
+   * The group at once; those that left it a moment later, by one look at /proc for all daemons that are stopped at the same
+   * time. Most are gone by then, and need no look.
+   */
+  function signalEverything(live: Live, signal: SignalName): void {
+    signalGroup(live, signal);
+    if (signal !== 'SIGKILL') signalGroup(live, 'SIGCONT');
+    if (signalled.size === 0) setTimeout(reachEscaped, ESCAPED_AFTER_MS);
+    signalled.set(live, signal);
+  }
+
+  function reachEscaped(): void {
+    const bySignal = Map.groupBy(signalled, ([, signal]) => signal);
+    signalled.clear();
+    for (const [signal, targets] of bySignal) {
+      const alive = targets.map(([live]) => live).filter((live) => lives.get(live.daemon) === live);
+      if (alive.length > 0) signalEscaped(alive, signal);
+    }
+  }
+
   function release(live: Live): void {
     for (const tap of live.taps) tap.endWithin(HELD_PIPE_MS);
     if (lives.get(live.daemon) === live) lives.delete(live.daemon);
@@ -259,7 +296,7 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
     kill({ daemon, incarnation, signal, to }) {
       const live = lives.get(daemon);
       if (live === undefined || live.incarnation !== incarnation) return;
-      if (to === 'all') signalAll(live, signal);
+      if (to === 'all') signalEverything(live, signal);
       else if (live.exit === undefined) sendSignal(live.leader, signal);
     },
     find(daemon, incarnation) {

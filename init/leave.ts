@@ -2,6 +2,7 @@ import { send } from './child/survivors.ts';
 import { ownsPidNamespace } from './namespace.ts';
 import { listProcesses, readProcess } from './posix/proc.ts';
 import { exitImmediately } from './posix/this-process.ts';
+import { hasChildren } from './posix/wait.ts';
 
 /** Looks for new descendants this often: a process may fork between the look and the kill. */
 const ROUNDS = 5;
@@ -15,7 +16,7 @@ export function killEverything(): void {
     send(-1, 'SIGKILL');
     return;
   }
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < ROUNDS && hasChildren(); round++) {
     const left = descendants(process.pid);
     if (left.length === 0) return;
     for (const pid of left) send(pid, 'SIGKILL');

@@ -7,15 +7,18 @@ const NEVER = 2 ** 31 - 1;
 /** Collects the dead children of this process: those that it started, and the orphans that it inherits. */
 export interface Reaper {
   /**
-   * Calls back once, when this child has ended. To be called in the turn of the loop in which the child was started: no pass
-   * comes in between, so a child that is dead already is not missed. Keeps the process alive as long as it waits.
+   * Calls back once, when this child has ended. To be called in the turn of the loop in which the child was started: no
+   * pass comes in between, so a child that is dead already is not missed. Keeps the process alive as long as it waits.
    */
   watch(pid: number, callback: (exit: Exit) => void): void;
   /** A child that Node's child_process has started and waits for itself; until the returned function is called. */
   leaveAlone(pid: number): () => void;
   /** One pass over all dead children. Comes by itself after each SIGCHLD. */
   reap(): void;
-  /** Calls back at the end of each pass that collected a process, after the callbacks of `watch`. Returns the way to stop it. */
+  /**
+   * Calls back at the end of each pass that collected a process, after the callbacks of `watch`. Returns the way to
+   * stop it.
+   */
   onPass(listener: () => void): () => void;
   /** Collects no more. */
   close(): void;
@@ -27,9 +30,9 @@ export interface ReaperOptions {
 }
 
 /**
- * The only place that waits for children. It never waits for just any child, which would steal exit codes from Node: it looks
- * which child is dead without collecting it, then collects that one. A pass empties the kernel's list of zombies first and
- * tells about them afterwards, so that slow listeners keep no zombies waiting.
+ * The only place that waits for children. It never waits for just any child, which would steal exit codes from Node: it
+ * looks which child is dead without collecting it, then collects that one. A pass empties the kernel's list of zombies
+ * first and tells about them afterwards, so that slow listeners keep no zombies waiting.
  */
 export function createReaper({ onOrphan }: ReaperOptions = {}): Reaper {
   const watched = new Map<number, (exit: Exit) => void>();
@@ -53,7 +56,8 @@ export function createReaper({ onOrphan }: ReaperOptions = {}): Reaper {
       const pid = peekDeadChild();
       if (pid === undefined) return ended;
       if (nodes.has(pid)) {
-        // The kernel shows this one until Node has collected it, which it does on the same SIGCHLD, in this turn of the loop.
+        // The kernel shows this one until Node has collected it, which it does on the same SIGCHLD, in this turn of the
+        // loop.
         setImmediate(reap);
         return ended;
       }

@@ -1,8 +1,9 @@
 import { SIGNAL_NAMES, type SignalName, signalNumber } from './posix/signal-names.ts';
 
 /**
- * Signals for which there can be no listener: the kernel lets nobody catch SIGKILL and SIGSTOP, and the four faults mean that
- * the program itself is broken (a listener for them would run into the same fault for ever; nodejs.org/api/process.html).
+ * Signals for which there can be no listener: the kernel lets nobody catch SIGKILL and SIGSTOP, and the four faults
+ * mean that the program itself is broken (a listener for them would run into the same fault for ever;
+ * nodejs.org/api/process.html).
  */
 const UNCATCHABLE: readonly SignalName[] = ['SIGKILL', 'SIGSTOP', 'SIGSEGV', 'SIGBUS', 'SIGFPE', 'SIGILL'];
 
@@ -13,7 +14,10 @@ export const CATCHABLE_SIGNALS: readonly SignalName[] = SIGNAL_NAMES.filter(
     SIGNAL_NAMES.findIndex((other) => signalNumber(other) === signalNumber(name)) === index,
 );
 
-/** What a bundle's init gets to hear: not the end of children (the reaper's), a new window size, a reader gone, or that it goes on. */
+/**
+ * What a bundle's init gets to hear: not the end of children (the reaper's), a new window size, a reader gone, or that
+ * it goes on.
+ */
 const NOT_FOR_A_BUNDLE: readonly SignalName[] = ['SIGCHLD', 'SIGWINCH', 'SIGPIPE', 'SIGCONT'];
 export const BUNDLE_SIGNALS: readonly SignalName[] = CATCHABLE_SIGNALS.filter(
   (name) => !NOT_FOR_A_BUNDLE.includes(name),
@@ -26,8 +30,9 @@ export interface SignalInbox {
 }
 
 /**
- * Catches signals from this moment on, and keeps them until somebody listens: to be called before anything slow, so that a
- * SIGTERM in the first milliseconds is not lost. A caught signal kills nobody by itself any more. SIGPIPE is ignored (Node does so).
+ * Catches signals from this moment on, and keeps them until somebody listens: to be called before anything slow, so
+ * that a SIGTERM in the first milliseconds is not lost. A caught signal kills nobody by itself any more. SIGPIPE is
+ * ignored (Node does so).
  */
 export function installHandlers(signals: readonly SignalName[] = BUNDLE_SIGNALS): SignalInbox {
   const waiting: SignalName[] = [];

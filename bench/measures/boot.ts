@@ -20,7 +20,6 @@ function bootTime(bench: Bench, contender: Contender, count: number): Promise<nu
     const daemons = await life.running(count);
     const exec = life.stamps.all.find((stamp) => stamp.name === 'exec');
     const last = Math.max(...daemons.map((daemon) => daemon.ns));
-    await life.end();
     return (last - (exec?.ns ?? Number.NaN)) / 1e6;
   });
 }

@@ -1,5 +1,7 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import type { Contender, Daemon } from '../contenders/contender.ts';
 import { type Bench, type Series, subjects } from '../series.ts';
 import { openStamps } from '../stamps.ts';
@@ -16,7 +18,7 @@ export function logs(bench: Bench): readonly Series[] {
       { name: 'reordered', unit: 'lines', beside: true },
       { name: 'without prefix', unit: 'lines', beside: true },
     ],
-    subjects: subjects(bench, 'logs', { full: 9, quick: 7, peers: { full: 3, quick: 1 } }, async (contender) => {
+    subjects: subjects(bench, 'logs', { full: 9, quick: 5, peers: { full: 3, quick: 1 } }, async (contender) => {
       const { throughput, ...faults } = await flow(bench, contender, count);
       return { [`logs of ${count}`]: throughput, ...faults };
     }),
@@ -30,6 +32,7 @@ async function flow(bench: Bench, contender: Contender, count: number) {
   const lines = String(total / count);
   const directory = workshop.directory();
   const stamps = openStamps(directory);
+  const errors = openSync(join(directory, 'stderr'), 'w');
   try {
     const daemons: readonly Daemon[] = Array.from({ length: count }, (_, index) => ({
       name: `d${index + 1}`,
@@ -38,11 +41,12 @@ async function flow(bench: Bench, contender: Contender, count: number) {
     }));
     const init = contender.prepare(directory, daemons);
     const command = ['check', String(count), lines, '2500', ...init.command];
-    const { stdout } = await promisify(execFile)(workshop.mark, command, {
+    const checker = spawn(workshop.mark, command, {
       cwd: directory,
       env: { ...process.env, ...init.environment },
-      timeout: 60_000,
+      stdio: ['ignore', 'pipe', errors],
     });
+    const stdout = await text(checker.stdout);
     const seen: Record<'good' | 'wanted' | 'torn' | 'reordered' | 'bare' | 'ns', number> = JSON.parse(stdout);
     if (seen.good === 0) throw new Error('no line came through');
     return {
@@ -53,6 +57,7 @@ async function flow(bench: Bench, contender: Contender, count: number) {
       'without prefix': seen.bare,
     };
   } finally {
+    closeSync(errors);
     workshop.sweep(directory);
     stamps.close();
   }

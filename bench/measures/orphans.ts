@@ -11,7 +11,8 @@ const CODES = Array.from({ length: 20 }, (_, index) => index + 11);
 
 /** Processes that lost their parent, under an init that is PID 1 of a namespace of its own. */
 export function orphans(bench: Bench): readonly Series[] {
-  const series = (manner: 'storm' | 'once', about: string): Series => ({
+  const needsRoot = process.getuid?.() === 0 ? undefined : 'needs root, for a PID namespace';
+  const series = (manner: 'storm' | 'once', about: string, skipped: string | undefined): Series => ({
     name: `orphans, ${manner}`,
     about,
     metrics: [
@@ -29,14 +30,19 @@ export function orphans(bench: Bench): readonly Series[] {
         '--kill-child',
       ]),
     ),
-    ...(process.getuid?.() !== 0 && { skipped: 'needs root, for a PID namespace' }),
+    ...(skipped && { skipped }),
   });
   return [
     series(
       'storm',
       `${ORPHANS} orphans made one after the other as fast as can be, each dying at once, beside 20 daemons that exit`,
+      needsRoot,
     ),
-    series('once', `${ORPHANS} living orphans that die at the same moment, beside 20 daemons that exit`),
+    series(
+      'once',
+      `${ORPHANS} living orphans that die at the same moment, beside 20 daemons that exit`,
+      needsRoot ?? (bench.quick ? 'only in the full run' : undefined),
+    ),
   ];
 }
 

@@ -26,7 +26,6 @@ function respawnTime(bench: Bench, contender: Contender, victims: number, of: nu
     for (const daemon of daemons.slice(0, victims)) process.kill(daemon.pid, 'SIGKILL');
     const replacements = await life.running(victims, before);
     const last = Math.max(...replacements.map((daemon) => daemon.ns));
-    await life.end();
     return (last - killed) / 1e6;
   });
 }

@@ -25,8 +25,8 @@ export interface Accounts {
 const cached: { passwd?: Versioned<Account>; group?: Versioned<Group> } = {};
 
 /**
- * Reads both files, anew where one has changed since the last time: a one-shot of the bundle may have added a user. A file
- * that is not there has no entries.
+ * Reads both files, anew where one has changed since the last time: a one-shot of the bundle may have added a user. A
+ * file that is not there has no entries.
  */
 export function readAccounts(passwd = '/etc/passwd', group = '/etc/group'): Accounts {
   cached.passwd = refreshed(cached.passwd, passwd, parseAccount);

@@ -60,8 +60,9 @@ export interface CapabilityPlan {
 }
 
 /**
- * Compose's rule: what the init holds, without `cap_drop`, with `cap_add`. What is dropped leaves the bounding set, so that no
- * program can win it back. What is added is also inheritable and ambient, so that a daemon that is not root really has it.
+ * Compose's rule: what the init holds, without `cap_drop`, with `cap_add`. What is dropped leaves the bounding set, so
+ * that no program can win it back. What is added is also inheritable and ambient, so that a daemon that is not root
+ * really has it.
  */
 export function planCapabilities(
   spec: Pick<DaemonSpec, 'cap_add' | 'cap_drop'>,

@@ -30,8 +30,9 @@ export function incarnationMark(runId: string, daemon: string, incarnation: numb
 }
 
 /**
- * The whole environment of a daemon. It is private: of the init's own (`own`), a daemon gets the place and the language, and what its
- * entry names. Later rules override earlier ones: shared, its user's, `pass_environment`, env_file, `environment`, the init's.
+ * The whole environment of a daemon. It is private: of the init's own (`own`), a daemon gets the place and the
+ * language, and what its entry names. Later rules override earlier ones: shared, its user's, `pass_environment`,
+ * env_file, `environment`, the init's.
  */
 export function buildEnvironment(
   spec: Pick<DaemonSpec, 'environment' | 'pass_environment'>,

@@ -13,8 +13,9 @@ export interface Identity {
 }
 
 /**
- * The user, group and supplementary groups that `user` and `group_add` ask for, by Docker's rules: `user` alone brings that
- * user's groups, `user:group` only that group, and a number unknown to /etc/passwd has the first group 0. Without `user` it is the init's own.
+ * The user, group and supplementary groups that `user` and `group_add` ask for, by Docker's rules: `user` alone brings
+ * that user's groups, `user:group` only that group, and a number unknown to /etc/passwd has the first group 0. Without
+ * `user` it is the init's own.
  */
 export function resolveIdentity(
   spec: Pick<DaemonSpec, 'user' | 'group_add'>,

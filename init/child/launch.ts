@@ -1,5 +1,6 @@
 import type { SpawnError } from '../lifecycle/event.ts';
 import { errnoOf } from '../posix/errno.ts';
+import { NativeCallsUnavailable } from '../posix/koffi.ts';
 import { type Descriptor, spawn } from '../posix/spawn.ts';
 import { DEFAULT_PATH, explain, findProgram, inspectDirectory, inspectProgram } from './program.ts';
 
@@ -21,8 +22,9 @@ export interface LaunchOptions {
 export type Launched = { readonly pid: number } | { readonly error: SpawnError };
 
 /**
- * Starts a program, with no signal blocked or ignored in it. The caller watches its pid in the same turn of the loop. An error tells what is wrong
- * with the program: with a prefix it is looked for beforehand, since afterwards only the tools could tell.
+ * Starts a program, with no signal blocked or ignored in it. The caller watches its pid in the same turn of the loop.
+ * An error tells what is wrong with the program: with a prefix it is looked for beforehand, since afterwards only the
+ * tools could tell.
  */
 export function launch(options: LaunchOptions): Launched {
   const { argv, prefix = [], environment } = options;
@@ -51,6 +53,7 @@ export function launch(options: LaunchOptions): Launched {
     });
     return 'pid' in started ? started : { error: explain(started.errno, tool ?? program.path) };
   } catch (error) {
+    if (error instanceof NativeCallsUnavailable) throw error;
     return failed(errnoOf(error), `${command}: cannot be started: ${error instanceof Error ? error.message : error}`);
   }
 }

@@ -14,12 +14,12 @@ export interface Incarnation {
 }
 
 /**
- * Which live processes belong to which incarnation, by one look at /proc. A process belongs to one when it is in its leader's
- * session or process group, descends from a process that belongs to it, or is an orphan that carries its mark. Zombies are
- * not alive.
+ * Which live processes belong to which incarnation, by one look at /proc. A process belongs to one when it is in its
+ * leader's session or process group, descends from a process that belongs to it, or is an orphan that carries its mark.
+ * Zombies are not alive.
  *
- * The kernel shows a process's environment only to its own user or with SYS_PTRACE, which containers seldom grant to root: an
- * orphan of another user is then known by that user, where it is the user of one incarnation only.
+ * The kernel shows a process's environment only to its own user or with SYS_PTRACE, which containers seldom grant to
+ * root: an orphan of another user is then known by that user, where it is the user of one incarnation only.
  */
 export function findMembers<Known extends Incarnation>(
   incarnations: readonly Known[],
@@ -72,5 +72,6 @@ function ownerOfOrphan<Known extends Incarnation>(pid: number, incarnations: rea
 
 function ownerByUser<Known extends Incarnation>(pid: number, incarnations: readonly Known[]): Known | undefined {
   const uid = statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
-  return uid === undefined ? undefined : incarnations.find((incarnation) => incarnation.uid === uid);
+  const [only, second] = uid === undefined ? [] : incarnations.filter((incarnation) => incarnation.uid === uid);
+  return second === undefined ? only : undefined;
 }

@@ -13,12 +13,18 @@ export interface Notification {
   close(): void;
 }
 
-/** ms between two looks, at first and later: a daemon that starts fast should not wait for us, one that starts slowly can. */
+/**
+ * ms between two looks, at first and later: a daemon that starts fast should not wait for us, one that starts slowly
+ * can.
+ */
 const QUICK_MS = 2;
 const CALM_MS = 10;
 const QUICK_LOOKS = 100;
 
-/** Readiness by a newline on a pipe, as s6 has it. The daemon gets `write`; the caller closes it once the daemon is started. */
+/**
+ * Readiness by a newline on a pipe, as s6 has it. The daemon gets `write`; the caller closes it once the daemon is
+ * started.
+ */
 export function openNotifyPipe(): Notification & { readonly write: number } {
   const { read, write } = makePipe();
   setNonBlocking(read);
@@ -44,7 +50,9 @@ export interface NotifySocketOptions {
   readonly owner: { readonly uid: number; readonly gid: number };
 }
 
-/** Readiness by sd_notify(3). `path` is for $NOTIFY_SOCKET; only `READY=1` is understood, the rest is read and dropped. */
+/**
+ * Readiness by sd_notify(3). `path` is for $NOTIFY_SOCKET; only `READY=1` is understood, the rest is read and dropped.
+ */
 export function openNotifySocket({
   runDirectory,
   daemon,

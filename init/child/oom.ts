@@ -7,8 +7,9 @@ const OWN_SCORE = '/proc/self/oom_score_adj';
 /** How readily the kernel kills the init and its daemons when memory runs out. */
 export interface OomScores {
   /**
-   * Starts a daemon with its score in force from its first instruction: `asked`, or what the init itself was started with. Where the kernel does not permit
-   * a score below the init's (`checkPrivileges` says so beforehand), the daemon has the init's own.
+   * Starts a daemon with its score in force from its first instruction: `asked`, or what the init itself was started
+   * with. Where the kernel does not permit a score below the init's (`checkPrivileges` says so beforehand), the daemon
+   * has the init's own.
    */
   startWith<Result>(asked: number | undefined, start: () => Result): Result;
 }
@@ -30,9 +31,14 @@ export function protectFromOomKiller(): OomScores {
   };
 }
 
-/** Tells the kernel's own kills from others: each counter of the memory cgroup is asked for what it has counted since. */
+/**
+ * Tells the kernel's own kills from others: each counter of the memory cgroup is asked for what it has counted since.
+ */
 export interface OomKills {
-  /** True where the kernel has killed for lack of memory since the last question that was answered so, once for each kill. */
+  /**
+   * True where the kernel has killed for lack of memory since the last question that was answered so, once for each
+   * kill.
+   */
   take(): boolean;
 }
 

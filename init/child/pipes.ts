@@ -15,9 +15,9 @@ export interface OutputPipesOptions {
 }
 
 /**
- * Real pipes, where Node would give a daemon sockets: a program that opens /dev/stdout (nginx, php-fpm, many scripts) gets
- * ENXIO from a socket. The caller closes the write ends once the daemon is started, and owns the read ends.
- * Throws PosixError (EMFILE: too many files open), and leaves nothing open then.
+ * Real pipes, where Node would give a daemon sockets: a program that opens /dev/stdout (nginx, php-fpm, many scripts)
+ * gets ENXIO from a socket. The caller closes the write ends once the daemon is started, and owns the read ends. Throws
+ * PosixError (EMFILE: too many files open), and leaves nothing open then.
  */
 export function makeOutputPipes({ owner, capacity }: OutputPipesOptions = {}): OutputPipes {
   const stdout = makePipe();

@@ -37,7 +37,9 @@ export function resolvePrivileges(
   return first === undefined ? plan : { error: first };
 }
 
-/** Everything about `spec` that cannot be done here, each as one sentence that begins with its key and names the remedy. */
+/**
+ * Everything about `spec` that cannot be done here, each as one sentence that begins with its key and names the remedy.
+ */
 export function checkPrivileges(spec: PrivilegeSpec, sources: PrivilegeSources = readSources()): string[] {
   return makePlan(spec, sources).problems.map((problem) => problem.message);
 }

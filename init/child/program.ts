@@ -9,8 +9,8 @@ export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 type Found = { readonly path: string } | { readonly error: SpawnError };
 
 /**
- * The file that a command names, by the rules of execvp(3): with a slash it is a path (from `cwd`), without one it is looked for
- * in the directories of `path`, and a file that may not be executed does not end the search.
+ * The file that a command names, by the rules of execvp(3): with a slash it is a path (from `cwd`), without one it is
+ * looked for in the directories of `path`, and a file that may not be executed does not end the search.
  */
 export function findProgram(command: string, path: string, cwd: string): Found {
   if (command === '') return failure('ENOENT', 'the command is empty: write the program to run');
@@ -32,8 +32,8 @@ export function findProgram(command: string, path: string, cwd: string): Found {
 }
 
 /**
- * Why a file that exists and may be executed cannot be: its interpreter or dynamic loader is missing, or it is not a program for
- * this machine. `undefined` where nothing is wrong with it.
+ * Why a file that exists and may be executed cannot be: its interpreter or dynamic loader is missing, or it is not a
+ * program for this machine. `undefined` where nothing is wrong with it.
  */
 export function inspectProgram(file: string): SpawnError | undefined {
   const start = readStart(file);

@@ -65,7 +65,10 @@ export function writeSecrets({ runDirectory, daemon, secrets, owner }: SecretsOp
   return { directory, masks: secrets.flatMap(({ value }) => masksOf(value)) };
 }
 
-/** Removes a daemon's secrets, or with no daemon named those of the whole bundle. Never throws: at the end there is nobody to tell. */
+/**
+ * Removes a daemon's secrets, or with no daemon named those of the whole bundle. Never throws: at the end there is
+ * nobody to tell.
+ */
 export function removeSecrets(runDirectory: string, daemon?: string): void {
   try {
     rmSync(daemon === undefined ? join(runDirectory, 'secrets') : secretsDirectory(runDirectory, daemon), {
@@ -77,7 +80,10 @@ export function removeSecrets(runDirectory: string, daemon?: string): void {
   }
 }
 
-/** What of a secret must never appear in a log: its whole text and each of its lines, from six characters on, longest first. */
+/**
+ * What of a secret must never appear in a log: its whole text and each of its lines, from six characters on, longest
+ * first.
+ */
 export function masksOf(value: string | Uint8Array): readonly string[] {
   const text = typeof value === 'string' ? value : Buffer.from(value).toString('utf8');
   const parts = new Set([text.trim(), ...text.split(/\r?\n/).map((line) => line.trim())]);

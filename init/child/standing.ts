@@ -16,7 +16,10 @@ export interface Standing {
   readonly hardLimits: Readonly<Partial<Record<LimitName, number>>>;
 }
 
-/** Reads it from /proc. Where that is not to be had, a process of uid 0 counts as able to do everything, and any other as nothing. */
+/**
+ * Reads it from /proc. Where that is not to be had, a process of uid 0 counts as able to do everything, and any other
+ * as nothing.
+ */
 export function readStanding(): Standing {
   const status = read('/proc/self/status');
   const uid = process.geteuid?.() ?? 0;

@@ -6,8 +6,8 @@ import { findMembers, type Incarnation } from './members.ts';
 export interface Usage {
   readonly processes: number;
   /**
-   * Processor time of the live processes and of the children that they have waited for, in ms, in steps of 10. It can go back
-   * when a process ends that nobody waited for: take a difference below 0 as 0.
+   * Processor time of the live processes and of the children that they have waited for, in ms, in steps of 10. It can
+   * go back when a process ends that nobody waited for: take a difference below 0 as 0.
    */
   readonly cpuMs: number;
   /** Resident memory in bytes. Pages shared between processes count once for each. */

@@ -1,5 +1,6 @@
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makeDirectory } from './directory.ts';
 
 /** The variables that decide where the control socket is. */
 export interface SocketEnvironment {
@@ -46,7 +47,7 @@ export function socketToServe(option: string | undefined, environment: SocketEnv
 /** Makes the socket's directory (mode 0711) where it is missing. Returns why it cannot be used, or `undefined`. */
 function prepareDirectory(directory: string): string | undefined {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o711 });
+    makeDirectory(directory);
     accessSync(directory, constants.W_OK | constants.X_OK);
     return undefined;
   } catch (error) {

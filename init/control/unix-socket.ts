@@ -1,6 +1,7 @@
-import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { lstatSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { dirname } from 'node:path';
+import { makeDirectory } from './directory.ts';
 import { SOCKET_PATH_BYTES } from './socket-path.ts';
 
 /**
@@ -26,7 +27,7 @@ async function clear(path: string): Promise<string | undefined> {
     return `a socket's path has at most ${SOCKET_PATH_BYTES} bytes; ${ELSEWHERE}`;
   }
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
+    makeDirectory(dirname(path));
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (found === undefined) return undefined;
     if (!found.isSocket()) return `something is there that is no socket; remove it, or ${ELSEWHERE}`;

@@ -26,7 +26,10 @@ export type ParsedArguments =
   /** One sentence. */
   | { readonly error: string };
 
-/** Reads the arguments after `exec`. Options end at `--` or at the first word that is none; what follows is the command's own. */
+/**
+ * Reads the arguments after `exec`. Options end at `--` or at the first word that is none; what follows is the
+ * command's own.
+ */
 export function parseExecArguments(argv: readonly string[]): ParsedArguments {
   const given = new Set<string>();
   let index = 0;

@@ -15,8 +15,8 @@ import { type Foreground, shareTerminal } from './foreground.ts';
 const FORWARDED_SIGNALS = CATCHABLE_SIGNALS.filter((signal) => signal !== 'SIGCHLD');
 
 /**
- * `bottled exec`: one child as tini and dumb-init run it. Owns the process from here on; ends it with the child's exit code,
- * 127 or 126 where it cannot be started, 2 after a usage error.
+ * `bottled exec`: one child as tini and dumb-init run it. Owns the process from here on; ends it with the child's exit
+ * code, 127 or 126 where it cannot be started, 2 after a usage error.
  */
 export function execVerb(argv: readonly string[]): void {
   const parsed = parseExecArguments(argv);
@@ -96,8 +96,8 @@ function adoptOrphans(required: boolean, tell: (text: string) => void): void {
 }
 
 /**
- * A stopped child stops its init, so that whoever waits for us (a shell, say) sees it. Process 1 cannot stop, as the kernel keeps it
- * from that; it merely waits for SIGCONT.
+ * A stopped child stops its init, so that whoever waits for us (a shell, say) sees it. Process 1 cannot stop, as the
+ * kernel keeps it from that; it merely waits for SIGCONT.
  */
 function stopToo(terminal: Foreground, tell: (text: string) => void): void {
   if (process.pid === 1) return;

@@ -7,7 +7,9 @@ import { ownGroup } from '../posix/this-process.ts';
 export interface Foreground {
   /** The terminal, where it is ours to give: for the start of the child. */
   readonly forNewGroup: number | undefined;
-  /** The child's group reads from now on, where we did. Never taken from anybody else: in the background we stay there. */
+  /**
+   * The child's group reads from now on, where we did. Never taken from anybody else: in the background we stay there.
+   */
   give(group: number): void;
   /** We read from now on, where the child's group did. */
   takeBack(): void;

@@ -96,10 +96,10 @@ export function createLogs({ fd, format, colour, width = OWN_NAME.length, now = 
       order += 1;
       log.ring.push(order, time, stream, block);
       if (stream === 'stderr') log.diagnosis.push(order, time, stream, block);
-      watchers.show(daemon, stream, time, block);
       if (output.closed() !== undefined) countDropped(log, countLines(block), false);
       else if (!blocks && output.isFull()) countDropped(log, countLines(block), true);
       else log.lines += print(toOutput, block, time);
+      watchers.show(daemon, stream, time, block);
     }
 
     function endWithin(ms: number): void {

@@ -36,9 +36,12 @@ export function createWatchers(): Watchers {
   }
 
   function show(daemon: string, stream: Stream, time: number, block: Buffer): void {
-    for (const watcher of ofAll) watcher(daemon, stream, time, block);
-    if (ofOne.size === 0) return;
-    for (const watcher of ofOne.get(daemon) ?? []) watcher(daemon, stream, time, block);
+    if (ofAll.size === 0 && ofOne.size === 0) return;
+    const watchers = [...ofAll, ...(ofOne.get(daemon) ?? [])];
+    if (watchers.length === 0) return;
+    // A copy: a watcher may have another pipe drained, and that reads into where the block lies.
+    const copy = Buffer.from(block);
+    for (const watcher of watchers) watcher(daemon, stream, time, copy);
   }
 
   return { add, show };

@@ -1,3 +1,4 @@
+import { realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -16,13 +17,13 @@ export class NativeCallsUnavailable extends Error {
 }
 
 /**
- * Loads koffi's native file: the one beside the running program (where the build puts it), else the one of the installed
- * package. It goes without koffi's own JavaScript, which only looks for that file and costs as much as loading it.
- * Throws {@link NativeCallsUnavailable}.
+ * Loads koffi's native file: the one beside the running program (where the build puts it), else the one of the
+ * installed package. It goes without koffi's own JavaScript, which only looks for that file and costs as much as
+ * loading it. Throws {@link NativeCallsUnavailable}.
  */
 export function loadKoffi(): Koffi {
   const reasons: string[] = [];
-  for (const locate of [besideTheProgram, installedFor('linux'), installedFor('musl')]) {
+  for (const locate of [besideTheProgram, besideItsRealPath, installedFor('linux'), installedFor('musl')]) {
     try {
       const loaded: { exports: Partial<Koffi> } = { exports: {} };
       process.dlopen(loaded, locate());
@@ -41,6 +42,11 @@ export function loadKoffi(): Koffi {
 
 function besideTheProgram(): string {
   return join(dirname(process.argv[1] ?? ''), 'koffi.node');
+}
+
+/** Where the program was called by a symbolic link (`npm link`, /usr/local/bin). */
+function besideItsRealPath(): string {
+  return join(dirname(realpathSync(process.argv[1] ?? '')), 'koffi.node');
 }
 
 /** koffi ships one file per C library: "linux" stands for glibc. */

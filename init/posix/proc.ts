@@ -15,8 +15,8 @@ export interface ProcessStat {
 }
 
 /**
- * Ticks in a second of what /proc tells (USER_HZ). Linux has fixed it at 100 for every processor that Node runs on, whatever
- * the kernel's own clock (asm-generic/param.h), so that nobody need ask sysconf(3).
+ * Ticks in a second of what /proc tells (USER_HZ). Linux has fixed it at 100 for every processor that Node runs on,
+ * whatever the kernel's own clock (asm-generic/param.h), so that nobody need ask sysconf(3).
  */
 export const TICKS_PER_SECOND = 100;
 
@@ -52,7 +52,10 @@ export function readProcess(pid: number): ProcessStat | undefined {
 /** Up to and with rss, field 24 of proc_pid_stat(5); the first after the name is field 3. */
 const FIELDS_AFTER_NAME = 22;
 
-/** The environment with which a process was started, as `NAME=value` with NULs between; `undefined` where it is hidden or gone. */
+/**
+ * The environment with which a process was started, as `NAME=value` with NULs between; `undefined` where it is hidden
+ * or gone.
+ */
 export function readEnvironment(pid: number): string | undefined {
   for (let room = 16_384; ; room *= 4) {
     const buffer = Buffer.alloc(room);
@@ -62,7 +65,10 @@ export function readEnvironment(pid: number): string | undefined {
   }
 }
 
-/** One open, one read: a file of /proc that fits comes whole, in half the time of readFileSync, which asks for its size first. */
+/**
+ * One open, one read: a file of /proc that fits comes whole, in half the time of readFileSync, which asks for its size
+ * first.
+ */
 function readOnce(path: string, buffer: Buffer): number | undefined {
   let fd: number | undefined;
   try {

@@ -74,7 +74,10 @@ export interface SpawnRequest {
   /** `NAME=value`. */
   readonly environment: readonly string[];
   readonly cwd?: string | undefined;
-  /** What of this process's files it gets. Its stdin is /dev/null, its stdout and stderr ours, where nothing is said of them. */
+  /**
+   * What of this process's files it gets. Its stdin is /dev/null, its stdout and stderr ours, where nothing is said of
+   * them.
+   */
   readonly descriptors: readonly Descriptor[];
   /** A session of its own (hence also a process group), a process group of its own, or the caller's. */
   readonly session: 'new' | 'group' | 'same';
@@ -91,8 +94,8 @@ export function canSpawnInForeground(): boolean {
 }
 
 /**
- * Starts a program by posix_spawn(3), half the time of fork and exec from a large process. It begins with no signal blocked
- * and none ignored. Gives the name of the error where it cannot be started.
+ * Starts a program by posix_spawn(3), half the time of fork and exec from a large process. It begins with no signal
+ * blocked and none ignored. Gives the name of the error where it cannot be started.
  */
 export function spawn(request: SpawnRequest): { readonly pid: number } | { readonly errno: string } {
   const attributes = attributesFor(request.session);

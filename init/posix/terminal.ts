@@ -1,21 +1,14 @@
 import { constants, openSync } from 'node:fs';
-import { checked, lazily } from './libc.ts';
+import { lazily } from './libc.ts';
 import { signalNumber } from './signal-names.ts';
 
 const SIG_BLOCK = 0;
 const SIG_SETMASK = 2;
 /** Larger than sigset_t of glibc and of musl (128 bytes both). */
 const SIGSET_BYTES = 256;
-const TIOCSCTTY = 0x540e;
-const TIOCNOTTY = 0x5422;
 
 const tcgetpgrp = lazily<(fd: number) => number>('tcgetpgrp', 'int', ['int']);
 const tcsetpgrp = lazily<(fd: number, group: number) => number>('tcsetpgrp', 'int', ['int', 'int']);
-const ioctl = lazily<(fd: number, request: number, value: number) => number>('ioctl', 'int', [
-  'int',
-  'unsigned long',
-  'int',
-]);
 const sigemptyset = lazily<(set: Buffer) => number>('sigemptyset', 'int', ['void *']);
 const sigaddset = lazily<(set: Buffer, signal: number) => number>('sigaddset', 'int', ['void *', 'int']);
 const pthreadSigmask = lazily<(how: number, set: Buffer, old: Buffer | null) => number>('pthread_sigmask', 'int', [
@@ -39,14 +32,17 @@ export function foregroundGroup(terminal: number): number | undefined {
   return group === -1 ? undefined : group;
 }
 
-/** Lets a process group read the terminal. False where that is not possible (no terminal of this session, no such group). */
+/**
+ * Lets a process group read the terminal. False where that is not possible (no terminal of this session, no such
+ * group).
+ */
 export function setForegroundGroup(terminal: number, group: number): boolean {
   return holdingBackTtou(() => tcsetpgrp()(terminal, group) === 0);
 }
 
 /**
- * Does something to the terminal that a background group may not do. The kernel would answer with SIGTTOU, and after a listener for that
- * signal it would try the same call again, for ever: so the signal is held back meanwhile.
+ * Does something to the terminal that a background group may not do. The kernel would answer with SIGTTOU, and after a
+ * listener for that signal it would try the same call again, for ever: so the signal is held back meanwhile.
  */
 export function holdingBackTtou<Result>(use: () => Result): Result {
   const held = Buffer.alloc(SIGSET_BYTES);
@@ -59,14 +55,4 @@ export function holdingBackTtou<Result>(use: () => Result): Result {
   } finally {
     pthreadSigmask()(SIG_SETMASK, before, null);
   }
-}
-
-/** Makes a terminal the controlling one of this process, which must lead a session that has none. Throws PosixError. */
-export function takeTerminal(terminal: number): void {
-  checked('ioctl(TIOCSCTTY)', ioctl()(terminal, TIOCSCTTY, 0));
-}
-
-/** Gives up the controlling terminal. Throws PosixError (ENOTTY: there is none). */
-export function giveUpTerminal(terminal: number): void {
-  checked('ioctl(TIOCNOTTY)', ioctl()(terminal, TIOCNOTTY, 0));
 }

@@ -10,9 +10,6 @@ const prctl = lazily<(option: number, a: number, b: number, c: number, d: number
   'unsigned long',
 ]);
 const getpgrp = lazily<() => number>('getpgrp', 'int', []);
-const getpgid = lazily<(pid: number) => number>('getpgid', 'int', ['int']);
-const getsid = lazily<(pid: number) => number>('getsid', 'int', ['int']);
-const setpgid = lazily<(pid: number, group: number) => number>('setpgid', 'int', ['int', 'int']);
 const exitNow = lazily<(code: number) => void>('_exit', 'void', ['int']);
 const getpagesize = lazily<() => number>('getpagesize', 'int', []);
 
@@ -24,21 +21,6 @@ export function becomeSubreaper(): void {
 /** The process group of this process. */
 export function ownGroup(): number {
   return getpgrp()();
-}
-
-/** The process group of a process. Throws PosixError (ESRCH: there is no such process). */
-export function groupOf(pid: number): number {
-  return checked('getpgid', getpgid()(pid));
-}
-
-/** The session of a process. Throws PosixError (ESRCH: there is no such process). */
-export function sessionOf(pid: number): number {
-  return checked('getsid', getsid()(pid));
-}
-
-/** Puts a process into a process group (0: one of its own). Throws PosixError. */
-export function moveToGroup(pid: number, group: number): void {
-  checked('setpgid', setpgid()(pid, group));
 }
 
 /** Ends this process at once: no exit handlers, no waiting for threads, nothing flushed. */

@@ -9,7 +9,10 @@ const WEXITED = 0x4;
 const WNOWAIT = 0x1000000;
 const P_ALL = 0;
 const P_PID = 1;
-/** Where siginfo_t holds si_pid and si_status on 64-bit Linux, in int32 (si_signo, si_errno, si_code, padding, then these). */
+/**
+ * Where siginfo_t holds si_pid and si_status on 64-bit Linux, in int32 (si_signo, si_errno, si_code, padding, then
+ * these).
+ */
 const SI_CODE = 2;
 const SI_PID = 4;
 const CLD_STOPPED = 5;
@@ -36,12 +39,20 @@ export function peekDeadChild(): number | undefined {
   return info[SI_PID] || undefined;
 }
 
+/** True where this process has any child, alive or dead: without one it has no descendants either. */
+export function hasChildren(): boolean {
+  return waitid()(P_ALL, 0, info, WEXITED | WNOHANG | WNOWAIT) !== -1 || lastErrno() !== 'ECHILD';
+}
+
 /** Collects exactly this child; `undefined` where it still lives or is no child of this process. */
 export function collect(pid: number): Exit | undefined {
   return waitpid()(pid, status, WNOHANG) === pid ? exitOf(status[0] ?? 0) : undefined;
 }
 
-/** True once for each time that this child was stopped by a signal (SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU). Collects no exit. */
+/**
+ * True once for each time that this child was stopped by a signal (SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU). Collects no
+ * exit.
+ */
 export function takeStop(pid: number): boolean {
   info.fill(0);
   if (waitid()(P_PID, pid, info, WSTOPPED | WNOHANG) === -1) {
@@ -53,8 +64,8 @@ export function takeStop(pid: number): boolean {
 }
 
 /**
- * What a wait status says (waitpid(2)). Death by a signal that has no name here, a real-time one, is given as the exit code
- * 128 + n that a shell would show for it.
+ * What a wait status says (waitpid(2)). Death by a signal that has no name here, a real-time one, is given as the exit
+ * code 128 + n that a shell would show for it.
  */
 export function exitOf(waitStatus: number): Exit {
   const number = waitStatus & 0x7f;

@@ -109,6 +109,26 @@ test('a pattern calls back once, at the first line that matches, on either strea
   await world.close();
 });
 
+test('whoever sees a line may have another pipe drained meanwhile', async () => {
+  const world = createWorld();
+  const [a, b] = [makePipe(), makePipe()];
+  const tapA = world.logs.attach('a', 'stdout', a.read, LOGGING);
+  const tapB = world.logs.attach('b', 'stdout', b.read, LOGGING);
+  const seen: string[] = [];
+  world.logs.onMatch('a', /a1/, () => tapB.drain());
+  world.logs.follow(['a', 'b'], ({ line }) => seen.push(line));
+  writeSync(b.write, 'b1\nb2\nb3\n');
+  writeSync(a.write, 'a1\na2\n');
+  tapA.drain();
+  assert.deepEqual(seen, ['b1', 'b2', 'b3', 'a1', 'a2']);
+  for (const { write } of [a, b]) closeSync(write);
+  await Promise.all([tapA.ended, tapB.ended]);
+  await world.logs.flush(10_000);
+  await until(() => world.reader.lines().length === 5, 'five lines');
+  assert.deepEqual(world.reader.lines(), ['a1', 'a2', 'b1', 'b2', 'b3']);
+  await world.close();
+});
+
 test('a secret appears nowhere: not in the output, the ring, the last lines, or to a follower', async () => {
   const world = createWorld({ format: 'json' });
   const seen: string[] = [];
