@@ -28,6 +28,7 @@ function forward(stream, prefix) {
 }
 
 function start({ name, command }) {
+  if (stopping) return;
   const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   forward(child.stdout, `${name} | `);
@@ -35,7 +36,8 @@ function start({ name, command }) {
   child.on('error', (error) => writeSync(2, `${name}: ${error.message}\n`));
   child.on('exit', () => {
     running.delete(child);
-    if (!stopping) start({ name, command });
+    // Not here and now: daemons that exit at once would keep libuv in this callback, and no pipe would be read any more.
+    setImmediate(start, { name, command });
   });
 }
 

@@ -44,6 +44,8 @@ export interface Series {
 export interface Rounds {
   readonly full: number;
   readonly quick: number;
+  /** Of the floor, where it is to have other ones than ours. */
+  readonly floor?: { readonly full: number; readonly quick: number };
   /** Of those that are neither ours nor the floor. Without it they do not take part. */
   readonly peers?: { readonly full: number; readonly quick: number };
 }
@@ -56,11 +58,16 @@ export function subjects(
   trial: (contender: Contender) => Promise<Readonly<Record<string, number>>>,
 ): readonly Subject[] {
   const mode = bench.quick ? 'quick' : 'full';
+  const roundsOf = (contender: Contender) => {
+    if (contender.role === 'ours') return rounds[mode];
+    if (contender.role === 'floor') return (rounds.floor ?? rounds)[mode];
+    return rounds.peers?.[mode] ?? 0;
+  };
   return bench.contenders
     .filter((contender) => contender.only === undefined || contender.only.includes(measure))
     .map((contender) => ({
       name: contender.name,
-      rounds: contender.central ? rounds[mode] : (rounds.peers?.[mode] ?? 0),
+      rounds: roundsOf(contender),
       trial: () => trial(contender),
     }))
     .filter((subject) => subject.rounds > 0);

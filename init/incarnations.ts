@@ -66,8 +66,8 @@ export interface IncarnationsOptions {
 
 /** Lines of stderr that a diagnosis looks at. */
 const LAST_LINES = 20;
-/** How long the end of a daemon waits for its last words, in ms: they are in the pipe, and only have to be read. */
-const LAST_WORDS_MS = 50;
+/** What a daemon can write before it has to wait for the init to read: twice the usual, which costs less waking. */
+const PIPE_BYTES = 131_072;
 /** How long a pipe is read on after its daemon is gone, where somebody else holds it, in ms. */
 const HELD_PIPE_MS = 500;
 /** How long the processes outside of a daemon's group may live longer than those in it before they are signalled, in ms. */
@@ -99,8 +99,7 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
     reaper.watch(started.leader, (exit) => {
       started.exit = exit;
       started.ended.abort();
-      if ('code' in exit && exit.code !== 0) void lastWords(started).then(() => leave(started));
-      else leaving.push(started);
+      leaving.push(started);
     });
     send({ type: 'spawned', daemon, incarnation });
   }
@@ -121,7 +120,10 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       notifySocket: notification?.socket,
       credentialsDirectory: credentials,
     });
-    const output = makeOutputPipes({ owner: owner.uid === process.geteuid?.() ? undefined : owner });
+    const output = makeOutputPipes({
+      owner: owner.uid === process.geteuid?.() ? undefined : owner,
+      capacity: PIPE_BYTES,
+    });
     const launched = scores.startWith(spec.oom_score_adj, () =>
       launch({
         argv: [...spec.entrypoint, ...spec.command],
@@ -216,11 +218,6 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
     return shared ? undefined : uid;
   }
 
-  function leave(live: Live): void {
-    leaving.push(live);
-    tellEnds();
-  }
-
   /** After each pass of the reaper: one look at /proc tells which of those that lost their first process left others behind. */
   function tellEnds(): void {
     if (leaving.length === 0 && lingering.size === 0) return;
@@ -259,6 +256,7 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
   function tellExit(live: Live, remains: boolean): void {
     const { daemon, incarnation, exit } = live;
     if (exit === undefined) return;
+    for (const tap of live.taps) tap.drain();
     if (remains) lingering.add(live);
     else release(live);
     const outOfMemory = 'signal' in exit && exit.signal === 'SIGKILL' && oomKills.take();
@@ -331,13 +329,6 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
 interface Notifier extends Notification {
   readonly descriptors: readonly Descriptor[];
   readonly socket: string | undefined;
-}
-
-async function lastWords(live: Live): Promise<void> {
-  const { promise: enough, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, LAST_WORDS_MS);
-  await Promise.race([Promise.all(live.taps.map((tap) => tap.ended)), enough]);
-  clearTimeout(timer);
 }
 
 function readSecret(name: string, source: Bundle['secrets'][string] | undefined): Buffer | string | { error: string } {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { isatty } from 'node:tty';
 import { HEARTBEAT_INTERVAL, type Heartbeat } from '../healthcheck/heartbeat.ts';
 import { createAnnouncer } from './announce.ts';
 import { type LoadOptions, loadBundle } from './bundle/load.ts';
@@ -15,6 +16,7 @@ import type { Effect } from './lifecycle/effect.ts';
 import { createLogs } from './logs/create.ts';
 import type { LogFormat } from './logs/logs.ts';
 import { keepDescriptorsFromChildren } from './posix/descriptors.ts';
+import { unblockSignals } from './posix/signal-mask.ts';
 import { becomeSubreaper } from './posix/this-process.ts';
 import { createReaper } from './reaper.ts';
 import { createRuntime } from './runtime.ts';
@@ -61,6 +63,7 @@ export async function run(options: RunOptions): Promise<void> {
     return refuse([`bottled: another init serves ${socket}; stop it, or give this one another --socket`]);
   }
 
+  unblockSignals();
   becomeSubreaper();
   keepDescriptorsFromChildren();
   const { bundle } = loaded;
@@ -180,7 +183,8 @@ function findSocket(option: string | undefined): { readonly socket: string } | {
 }
 
 function logOptions(format: LogFormat | undefined, bundle: Bundle): Parameters<typeof createLogs>[0] {
-  const terminal = process.stdout.isTTY === true;
+  // process.stdout would set O_NONBLOCK on a pipe that others write to as well.
+  const terminal = isatty(1);
   const names = ['bottled', ...Object.keys(bundle.daemons)];
   return {
     fd: 1,

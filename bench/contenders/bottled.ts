@@ -17,7 +17,7 @@ function bundle(daemons: readonly Daemon[]): string {
 function bottled(name: string, format: 'text' | 'json', only?: readonly string[]): Contender {
   return {
     name,
-    central: true,
+    role: 'ours',
     ...(only && { only }),
     absent() {
       const { status, stderr, error } = spawnSync(PROGRAM, ['version'], { encoding: 'utf8' });

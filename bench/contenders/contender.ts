@@ -18,8 +18,8 @@ export interface Invocation {
 /** One init of the comparison. */
 export interface Contender {
   readonly name: string;
-  /** It is ours or the floor: it runs in every series and in every round, others in fewer where time is short. */
-  readonly central: boolean;
+  /** Peers run in fewer series and rounds. */
+  readonly role: 'ours' | 'floor' | 'peer';
   /** What it takes part in; everything where this is not given. */
   readonly only?: readonly string[];
   /** Why it cannot run here, with the remedy; undefined where it can. */

@@ -4,7 +4,7 @@ import type { Contender } from './contender.ts';
 
 export const floor: Contender = {
   name: 'floor',
-  central: true,
+  role: 'floor',
   absent: () => undefined,
   prepare(directory, daemons) {
     const file = join(directory, 'daemons.json');

@@ -7,7 +7,7 @@ const program = () => process.env.BENCH_PM2 ?? findProgram('pm2-runtime');
 /** pm2-runtime(1), run by the same Node as ours. */
 export const pm2: Contender = {
   name: 'pm2-runtime',
-  central: false,
+  role: 'peer',
   absent: () =>
     program() === undefined
       ? 'pm2-runtime is not on the PATH, nor named by BENCH_PM2 (bench/install-peers.sh)'

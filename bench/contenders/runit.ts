@@ -5,7 +5,7 @@ import { type Contender, needs, shellLine } from './contender.ts';
 /** runsvdir(8), daemons write straight into its stdout. It leaves its services alone on SIGTERM, and stops them on SIGHUP. */
 export const runit: Contender = {
   name: 'runit',
-  central: false,
+  role: 'peer',
   absent: () => needs('runsvdir', 'runit'),
   prepare(directory, daemons) {
     const services = join(directory, 'services');

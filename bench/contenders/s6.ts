@@ -5,7 +5,7 @@ import { type Contender, needs, shellLine } from './contender.ts';
 function s6(name: string, logged: boolean): Contender {
   return {
     name,
-    central: false,
+    role: 'peer',
     absent: () => needs('s6-svscan', 's6'),
     prepare(directory, daemons) {
       const services = join(directory, 'services');

@@ -5,7 +5,7 @@ import { type Contender, needs } from './contender.ts';
 /** supervisord(1) with its defaults, all output to its own stdout. */
 export const supervisord: Contender = {
   name: 'supervisord',
-  central: false,
+  role: 'peer',
   absent: () => needs('supervisord', 'supervisor'),
   prepare(directory, daemons) {
     const file = join(directory, 'supervisord.conf');

@@ -5,7 +5,7 @@ import { type Contender, needs, shellLine } from './contender.ts';
 /** tini(1) and a shell script with one loop per daemon, which write straight into its stdout. */
 export const tini: Contender = {
   name: 'tini-sh',
-  central: false,
+  role: 'peer',
   absent: () => needs('tini', 'tini'),
   prepare(directory, daemons) {
     const file = join(directory, 'daemons.sh');

@@ -21,8 +21,7 @@ export function memory(bench: Bench): readonly Series[] {
       holder?.kill('SIGKILL');
     },
   };
-  const window = bench.quick ? 4_000 : 20_000;
-  const growths = { full: 3, quick: 0 };
+  const window = bench.quick ? 3_000 : 20_000;
   return [
     {
       name: 'idle',
@@ -39,20 +38,20 @@ export function memory(bench: Bench): readonly Series[] {
     },
     {
       name: 'growth over lines',
-      about: 'unique set after 1,100,000 lines less that after 100,000',
+      about: 'unique set after 2,000,000 lines less that after 1,000,000',
       metrics: [{ name: 'growth over lines', unit: 'MiB' }],
-      subjects: subjects(bench, 'memory', growths, async (contender) => ({
-        'growth over lines': await live(bench.workshop, contender, writers, (life) => growth(life, 500, 5_500)),
+      subjects: subjects(bench, 'memory', { full: 3, quick: 0 }, async (contender) => ({
+        'growth over lines': await live(bench.workshop, contender, writers, (life) => growth(life, 5_000, 10_000)),
       })),
       ...(bench.quick && { skipped: 'only in the full run' }),
       ...held,
     },
     {
       name: 'growth over restarts',
-      about: 'unique set after 11,000 restarts less that after 1,000',
+      about: 'unique set after 20,000 restarts less that after 10,000',
       metrics: [{ name: 'growth over restarts', unit: 'MiB' }],
-      subjects: subjects(bench, 'memory', growths, async (contender) => ({
-        'growth over restarts': await live(bench.workshop, contender, crashers, (life) => growth(life, 1_000, 11_000)),
+      subjects: subjects(bench, 'memory', { full: 1, quick: 0 }, async (contender) => ({
+        'growth over restarts': await live(bench.workshop, contender, crashers, (life) => growth(life, 10_000, 20_000)),
       })),
       ...(bench.quick && { skipped: 'only in the full run' }),
       ...held,
@@ -73,11 +72,11 @@ function idle(bench: Bench, contender: Contender, window: number) {
   });
 }
 
-/** Five daemons that write 200 lines and stamp, 1,100 times: 1,000 lines are five stamps. */
+/** Five daemons that write 200 lines and stamp, 2,000 times: 1,000 lines are five stamps. */
 const writers = ({ mark, fifo }: Stage): readonly Daemon[] =>
   Array.from({ length: 5 }, (_, index) => {
     const name = `d${index + 1}`;
-    return { name, command: [mark, 'lines', fifo, name, '200', '1100', '5'], restart: true };
+    return { name, command: [mark, 'lines', fifo, name, '200', '2000', '5'], restart: true };
   });
 
 /** Five daemons that exit with 1 at once. */

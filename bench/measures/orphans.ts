@@ -21,14 +21,18 @@ export function orphans(bench: Bench): readonly Series[] {
       { name: `codes lost, ${manner}`, unit: '', beside: true },
       { name: `until none, ${manner}`, unit: 'ms', beside: true },
     ],
-    subjects: subjects(bench, 'orphans', { full: 5, quick: 1, peers: { full: 1, quick: 0 } }, (contender) =>
-      live(bench.workshop, contender, cast(contender, manner), (life) => watch(bench, contender, life, manner), [
-        'unshare',
-        '--fork',
-        '--pid',
-        '--mount-proc',
-        '--kill-child',
-      ]),
+    subjects: subjects(
+      bench,
+      'orphans',
+      { full: 5, quick: 1, floor: { full: 1, quick: 0 }, peers: { full: 1, quick: 0 } },
+      (contender) =>
+        live(bench.workshop, contender, cast(contender, manner), (life) => watch(bench, contender, life, manner), [
+          'unshare',
+          '--fork',
+          '--pid',
+          '--mount-proc',
+          '--kill-child',
+        ]),
     ),
     ...(skipped && { skipped }),
   });

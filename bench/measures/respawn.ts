@@ -14,7 +14,7 @@ export function respawn(bench: Bench): readonly Series[] {
       [`respawn of ${victims}`]: await respawnTime(bench, contender, victims, of),
     })),
   });
-  return [series(1, 5, { full: 15, quick: 7, peers: { full: 7, quick: 2 } }), series(100, 100, { full: 7, quick: 5 })];
+  return [series(1, 5, { full: 15, quick: 7, peers: { full: 7, quick: 1 } }), series(100, 100, { full: 7, quick: 3 })];
 }
 
 function respawnTime(bench: Bench, contender: Contender, victims: number, of: number): Promise<number> {

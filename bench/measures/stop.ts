@@ -16,5 +16,5 @@ export function stop(bench: Bench): readonly Series[] {
       }),
     ),
   });
-  return [series(5, { full: 15, quick: 7, peers: { full: 7, quick: 2 } }), series(100, { full: 7, quick: 5 })];
+  return [series(5, { full: 15, quick: 7, peers: { full: 7, quick: 1 } }), series(100, { full: 7, quick: 3 })];
 }

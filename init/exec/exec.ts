@@ -2,8 +2,8 @@ import { writeSync } from 'node:fs';
 import { launch } from '../child/launch.ts';
 import { send } from '../child/survivors.ts';
 import type { Exit, SpawnError } from '../lifecycle/event.ts';
+import { holdingBack, unblockSignals } from '../posix/signal-mask.ts';
 import { signalNumber } from '../posix/signal-names.ts';
-import { holdingBackTtou } from '../posix/terminal.ts';
 import { becomeSubreaper } from '../posix/this-process.ts';
 import { takeStop } from '../posix/wait.ts';
 import { createReaper } from '../reaper.ts';
@@ -37,8 +37,9 @@ export function execVerb(argv: readonly string[]): void {
 }
 
 function runAsInit({ command, subreaper, group, verbose }: ExecOptions): void {
-  const tell = verbose ? (text: string) => holdingBackTtou(() => complain(text)) : () => {};
+  const tell = verbose ? (text: string) => holdingBack('SIGTTOU', () => complain(text)) : () => {};
   const signals = installHandlers(FORWARDED_SIGNALS);
+  unblockSignals();
   adoptOrphans(subreaper, tell);
   const reaper = createReaper({ onOrphan: (pid, exit) => tell(`collected orphan ${pid}: ${described(exit)}`) });
 

@@ -36,12 +36,12 @@ export function createWatchers(): Watchers {
   }
 
   function show(daemon: string, stream: Stream, time: number, block: Buffer): void {
-    if (ofAll.size === 0 && ofOne.size === 0) return;
-    const watchers = [...ofAll, ...(ofOne.get(daemon) ?? [])];
-    if (watchers.length === 0) return;
+    const watchers = ofOne.get(daemon);
+    if (ofAll.size === 0 && watchers === undefined) return;
     // A copy: a watcher may have another pipe drained, and that reads into where the block lies.
     const copy = Buffer.from(block);
-    for (const watcher of watchers) watcher(daemon, stream, time, copy);
+    for (const watcher of ofAll) watcher(daemon, stream, time, copy);
+    for (const watcher of watchers ?? []) watcher(daemon, stream, time, copy);
   }
 
   return { add, show };

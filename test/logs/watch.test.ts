@@ -137,7 +137,7 @@ test('a secret appears nowhere: not in the output, the ring, the last lines, or 
   const { read, write } = makePipe();
   const tap = world.logs.attach('a', 'stderr', read, LOGGING);
   writeSync(write, 'key=hunter22');
-  await new Promise((resolve) => setImmediate(resolve));
+  tap.drain();
   writeSync(write, 'hunter22!\n');
   closeSync(write);
   await tap.ended;

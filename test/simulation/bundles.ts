@@ -16,7 +16,9 @@ export function randomDraft(random: Random): Draft {
   const names = NAMES.slice(0, count).split('');
   const daemons: Record<string, DaemonDraft> = {};
   for (const [index, name] of names.entries()) daemons[name] = randomDaemon(random, names.slice(0, index));
-  const draft: Draft = { daemons };
+  // The order of the file is no order of dependency.
+  const order = random.chance(0.5) ? names : random.shuffled(names);
+  const draft: Draft = { daemons: Object.fromEntries(order.map((name) => [name, daemons[name] ?? {}])) };
   if (random.chance(0.6)) draft.stop_grace_period = ms(random.pick([0, 300, 1_000, 3_000, 8_000, 20_000]));
   if (random.chance(0.4)) draft.exit_code = random.chance(0.5) ? 'first' : `from:${random.pick(names)}`;
   if (random.chance(0.5)) {

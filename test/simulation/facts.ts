@@ -58,6 +58,8 @@ export interface Life {
 
   /** An operator stopped it and nobody has asked for it since. */
   heldDown: boolean;
+  /** Its last end may count no more: an operator stopped it since, or it failed only because a dependency had. */
+  pardoned: boolean;
   /** What this incarnation's stop was ordered for; `again`: to start anew. */
   order: 'none' | 'down' | 'again';
   /** Orders came in such a way that DESIGN does not say what follows. */
@@ -151,6 +153,7 @@ export function newLife(name: string, spec: DaemonSpec): Life {
     spawnedAt: NEVER,
     end: undefined,
     heldDown: false,
+    pardoned: false,
     order: 'none',
     loose: false,
     mayFollow: false,

@@ -43,10 +43,11 @@ export function hear(facts: Facts, step: Step): void {
 /** Takes in what an effect says or does, after it has been judged. */
 export function see(facts: Facts, effect: Effect, step: Step): void {
   if (effect.type === 'ending') {
+    const bySignal = step.event.type === 'signal' && isEnding(step.event.signal);
     facts.shutdown ??= {
       since: facts.now,
-      bySignal: step.event.type === 'signal',
-      signals: step.event.type === 'signal' ? 1 : 0,
+      bySignal,
+      signals: bySignal ? 1 : 0,
       killedAt: NEVER,
       fault: step.event.type === 'fault',
       grace: facts.bundle.stop_grace_period,
@@ -90,6 +91,7 @@ function obey(
     // One that has completed keeps that, for the sake of those that wait for it: there was nothing to stop.
     if (life.status === 'completed') return;
     life.heldDown = true;
+    life.pardoned = life.group === 'none';
     life.attempts = 0;
     if (life.group !== 'none') life.order = 'down';
     return;
@@ -258,6 +260,7 @@ function seeOf(life: Life, effect: Effect, facts: Facts, step: Step): void {
       }
       if (effect.ready && !life.ready) life.readySince = facts.now;
       if (!effect.ready) loseReadiness(life, facts.now);
+      if (effect.cause?.kind === 'dependency-failed') life.pardoned = true;
       if (effect.to !== life.status) life.statusSince = facts.now;
       life.status = effect.to;
       life.ready = effect.ready;

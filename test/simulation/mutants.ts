@@ -64,7 +64,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'tries again what a retry cannot mend',
     file: 'end.ts',
     find: 'cause !== undefined && isPermanent(',
-    replace: 'cause === undefined && isPermanent(',
+    replace: 'cause !== undefined && step.at < 0 && isPermanent(',
   },
   {
     name: 'starts dependents before their dependency is ready',
@@ -196,8 +196,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'leaves the dependents of a restarted daemon alone',
     file: 'command.ts',
-    find: '.depends_on[name]?.restart !== true',
-    replace: '.depends_on[name]?.restart !== undefined',
+    find: 'if (spec.depends_on[name]?.restart !== true',
+    replace: 'if (step.at >= 0 || spec.depends_on[name]?.restart !== true',
   },
   {
     name: 'loses what a reload brought while an operator stopped the daemon',
@@ -226,8 +226,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'never gives up a start that takes for ever',
     file: 'start.ts',
-    find: 'if (state.timeoutAt <= step.at',
-    replace: 'if (state.timeoutAt < 0',
+    find: 'timeoutAt: step.at + startTimeout(spec)',
+    replace: 'timeoutAt: step.at + startTimeout(spec) * 1_000',
   },
   {
     name: 'probes a ready daemon as often as a starting one',
@@ -250,8 +250,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'waits for ever for a process that cannot die',
     file: 'shutdown.ts',
-    find: 'else if (shutdown.leaveAt <= step.at) leave(step);',
-    replace: '',
+    find: 'const LEAVE_AFTER_KILL_MS = 2_000;',
+    replace: 'const LEAVE_AFTER_KILL_MS = 3_600_000;',
   },
   {
     name: 'leaves a daemon that it is to remove',
@@ -280,7 +280,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'runs pre_stop for one that has died',
     file: 'stop.ts',
-    find: 'else enter(step, name, { ...stopping(step, daemon), ending, cause: ending?.cause }, why, ending?.cause);',
-    replace: 'else { beginStop(step, name, why, ending?.cause); return; }',
+    find: 'ending, cause: ending?.cause }, why, ending?.cause);',
+    replace:
+      "ending, cause: ending?.cause }, why, ending?.cause);\n  step.effects.push({ type: 'run-hooks', daemon: name, incarnation, stage: 'pre_stop', spec });",
   },
 ];

@@ -7,6 +7,7 @@ export interface Random {
   /** True with this probability. */
   chance(probability: number): boolean;
   pick<T>(items: readonly T[]): T;
+  shuffled<T>(items: readonly T[]): readonly T[];
   /** One key, each with the weight that stands beside it. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K;
 }
@@ -30,6 +31,11 @@ export function createRandom(seed: number): Random {
     int: (low, high) => low + Math.floor(next() * (high - low + 1)),
     chance: (probability) => next() < probability,
     pick,
+    shuffled: (items) =>
+      items
+        .map((item) => ({ item, place: next() }))
+        .toSorted((a, b) => a.place - b.place)
+        .map(({ item }) => item),
     weighted: (weights) => {
       let total = 0;
       for (const key in weights) total += weights[key];

@@ -55,7 +55,8 @@ export const changesAreAnnounced: Rule = {
       if (state.status === 'running' && state.ready !== life.ready) {
         throw new Violation('every change of readiness is announced', '5 Ready', name);
       }
-      if (incarnation !== life.incarnation) throw new Violation('a new incarnation is a spawn', '5', name);
+      if (incarnation !== life.incarnation && life.group !== 'none')
+        throw new Violation('a new incarnation is a spawn', '5', name);
     }
     for (const life of facts.lives.values()) {
       if (!life.removed && !step.after.daemons.has(life.name)) throw new Violation('no daemon is lost', '5', life.name);

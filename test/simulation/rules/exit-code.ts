@@ -72,7 +72,7 @@ function codesOfLateEnd(life: Life, end: LastEnd): readonly number[] {
   const raw = rawCode(end);
   if (end.exit === undefined) return [raw];
   const own = isGoodStop(end.exit, life.running) ? 0 : raw;
-  if (end.sigkilled) return isSigkill(end.exit) ? [137] : [own, 137];
+  if (end.sigkilled) return isSigkill(end.exit) ? [137] : [own, 137, ...(end.blamed ? [1, raw] : [])];
   if (isGoodExit(end.exit, life.running)) return end.blamed ? [0, 1, raw] : [0];
   // Not yet asked to stop, or stopped because it was unhealthy: whether its stop signal's code is a good end is left open.
   if (!end.stopAsked || end.blamed) return [own, raw];
@@ -90,9 +90,10 @@ function codesOfEarlyEnd(life: Life, end: LastEnd): readonly number[] {
       // Stopped by an operator after a bad end, or ended badly by his stop: DESIGN does not say whether that counts.
       return [0, raw, ...(end.sigkilled ? [137] : []), ...(end.blamed || raw === 0 ? [1] : [])];
     case 'failed':
-      return raw === 0 || end.ordered ? [0, 1, raw] : end.blamed ? [1, raw] : [raw];
+      return raw === 0 || end.ordered || life.pardoned ? [0, 1, raw] : end.blamed ? [1, raw] : [raw];
     default:
-      return end.ordered ? [0, raw] : [raw];
+      // Between two tries: its last code, which is a good one where it ended well and is to run always.
+      return end.ordered || life.pardoned || isGoodExit(end.exit, life.running) ? [0, raw] : [raw];
   }
 }
 

@@ -118,7 +118,10 @@ export const probedAtItsInterval: Rule = {
     if (!isUp(life))
       throw new Violation('only a daemon that is up is probed', '8', `${effect.daemon} is ${life.status}`);
     const since = facts.now - life.probe.answeredAt;
-    if (life.probe.answeredAt < NEVER && since < Math.min(check.interval, check.start_interval)) {
+    if (
+      life.probe.answeredAt < NEVER &&
+      since < (life.probe.passing ? check.interval : Math.min(check.interval, check.start_interval))
+    ) {
       throw new Violation('probes keep their interval', '8', `${effect.daemon}: ${since} ms after the last`);
     }
   },
