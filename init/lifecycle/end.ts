@@ -4,7 +4,7 @@ import { type Cause, describeCause } from './cause.ts';
 import { describeExit, diagnose, diagnoseSpawn, exitCodeOf, isPermanent } from './diagnosis.ts';
 import type { Event, Exit } from './event.ts';
 import type { Daemon, Ending, Outcome } from './state.ts';
-import { draw, enter, reportIncident, type Step, update } from './step.ts';
+import { draw, drop, enter, reportIncident, type Step, update } from './step.ts';
 import { stopRemains } from './stop.ts';
 
 type EventOf<T extends Event['type']> = Extract<Event, { readonly type: T }>;
@@ -15,7 +15,7 @@ export function onSpawnFailed(step: Step, { daemon: name, error }: EventOf<'spaw
   if (daemon.state.status !== 'starting' && daemon.state.status !== 'stopping') return;
   update(step, name, { cause });
   reportIncident(step, name, cause);
-  conclude(step, name, { exit: undefined, cause });
+  conclude(step, name, { at: step.at, exit: undefined, cause });
 }
 
 /** The first process of the daemon has ended; the rest of its group has to be gone before anything else happens. */
@@ -39,19 +39,19 @@ export function onGone(step: Step, { daemon: name }: EventOf<'gone'>, { state }:
 
 /** Whether an end is a good one, and its cause where it is not. */
 function judge(event: EventOf<'exited'>, daemon: Daemon): Ending {
-  const { exit, outOfMemory, lastLines } = event;
+  const { at, exit, outOfMemory, lastLines } = event;
   const { state, spec, goal } = daemon;
   const asked = state.status === 'stopping' || goal !== 'up';
-  if (state.status === 'stopping' && state.cause !== undefined) return { exit, cause: state.cause };
+  if (state.status === 'stopping' && state.cause !== undefined) return { at, exit, cause: state.cause };
   if (state.status === 'stopping' && state.phase === 'killed' && isSignal(exit, 'SIGKILL')) {
-    return { exit, cause: { kind: 'killed-after-grace', detail: 'it had to be killed' } };
+    return { at, exit, cause: { kind: 'killed-after-grace', detail: 'it had to be killed' } };
   }
   const stopCode = 128 + signalNumber(spec.stop_signal);
   const good =
     ('code' in exit && spec.success_exit_codes.includes(exit.code)) ||
     (asked && (isSignal(exit, spec.stop_signal) || ('code' in exit && exit.code === stopCode)));
-  if (good) return { exit, cause: undefined };
-  return { exit, cause: diagnose({ exit, outOfMemory, lastLines, wasReady: state.status !== 'starting' }) };
+  if (good) return { at, exit, cause: undefined };
+  return { at, exit, cause: diagnose({ exit, outOfMemory, lastLines, wasReady: state.status !== 'starting' }) };
 }
 
 function isSignal(exit: Exit, name: string): boolean {
@@ -73,7 +73,7 @@ function conclude(step: Step, name: string, ending: Ending): void {
       return;
     case 'remove':
       enter(step, name, { status: 'stopped' }, `${ended}; removed from the bundle`, ending.cause);
-      step.daemons.delete(name);
+      drop(step, name);
       return;
     case 'restart':
       update(step, name, { goal: 'up', attempts: 0, spec: daemon.next ?? daemon.spec, next: undefined });
@@ -89,7 +89,7 @@ function noteEnd(step: Step, name: string, ending: Ending): void {
   const daemon = step.daemons.get(name);
   if (daemon === undefined) return;
   update(step, name, {
-    outcome: outcomeOf(step, name, ending),
+    outcome: outcomeOf(name, ending),
     attempts: attemptsInARow(daemon, step.at),
     readySince: undefined,
   });
@@ -134,9 +134,9 @@ function restart(
 }
 
 /** A daemon that ended well too often has failed all the same, and counts as one that has. */
-function giveUp(step: Step, name: string, { exit, cause }: Ending, why: string): void {
+function giveUp(step: Step, name: string, { at, exit, cause }: Ending, why: string): void {
   const failure = cause ?? { kind: 'exit-code', detail: exit === undefined ? 'never started' : describeExit(exit) };
-  update(step, name, { outcome: outcomeOf(step, name, { exit, cause: failure }) });
+  update(step, name, { outcome: outcomeOf(name, { at, exit, cause: failure }) });
   fail(step, name, failure, why);
 }
 
@@ -146,8 +146,8 @@ export function fail(step: Step, name: string, cause: Cause, why: string): void 
   enter(step, name, { status: 'failed', cause }, `${why}: ${describeCause(cause)}`, cause);
 }
 
-function outcomeOf(step: Step, name: string, ending: Ending): Outcome {
-  return { code: outcomeCode(ending), at: step.at, why: outcomeText(name, ending) };
+function outcomeOf(name: string, ending: Ending): Outcome {
+  return { code: outcomeCode(ending), at: ending.at, why: outcomeText(name, ending) };
 }
 
 /** The daemon's row in the table of exit codes (DESIGN 6). A failure that left with 0 counts 1: it is a failure all the same. */

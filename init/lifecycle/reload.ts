@@ -4,7 +4,7 @@ import { askRestart, restartDependents } from './command.ts';
 import type { ControlPlane } from './event.ts';
 import { newDaemon } from './new-daemon.ts';
 import type { Daemon } from './state.ts';
-import { enter, isAlive, type Step, update } from './step.ts';
+import { drop, enter, isAlive, type Step, update } from './step.ts';
 
 /** A new, valid bundle: only daemons that it changes, adds or removes are touched. */
 export function onReload(step: Step, bundle: Bundle, plane: ControlPlane): void {
@@ -44,14 +44,14 @@ function list(label: string, names: readonly string[]): string {
 }
 
 function add(step: Step, name: string, spec: DaemonSpec | undefined): void {
-  if (spec !== undefined) step.daemons.set(name, newDaemon(spec, step.at));
+  if (spec !== undefined) step.daemons.set(name, newDaemon(spec, step.at, step.removed.get(name)));
 }
 
 function remove(step: Step, name: string): void {
   const daemon = step.daemons.get(name);
   if (daemon === undefined) return;
   if (isAlive(daemon.state)) update(step, name, { goal: 'remove', next: undefined });
-  else step.daemons.delete(name);
+  else drop(step, name);
 }
 
 function change(step: Step, name: string, spec: DaemonSpec | undefined): void {

@@ -76,7 +76,7 @@ function killAll(step: Step, why: string): void {
   step.shutdown = {
     ...step.shutdown,
     killed: true,
-    leaveAt: step.at + LEAVE_AFTER_KILL_MS,
+    leaveAt: step.shutdown.killed ? step.shutdown.leaveAt : step.at + LEAVE_AFTER_KILL_MS,
   };
   for (const [name, { state }] of [...step.daemons]) {
     const killed = state.status === 'stopping' && state.phase === 'killed';

@@ -24,6 +24,7 @@ export interface Watch {
 
 /** How an incarnation ended, once its first process is gone. */
 export interface Ending {
+  readonly at: number;
   /** undefined: it was never spawned. */
   readonly exit: Exit | undefined;
   /** undefined: it ended well. */
@@ -113,6 +114,8 @@ export interface Shutdown {
 export interface State {
   readonly bundle: Bundle;
   readonly daemons: ReadonlyMap<string, Daemon>;
+  /** The last incarnation of each daemon that a reload removed: should it come back, its numbers go on. */
+  readonly removed: ReadonlyMap<string, number>;
   readonly shutdown: Shutdown | undefined;
   /** `begin` has come. */
   readonly begun: boolean;

@@ -12,6 +12,7 @@ export interface Step {
   readonly at: number;
   bundle: Bundle;
   readonly daemons: Map<string, Daemon>;
+  readonly removed: Map<string, number>;
   shutdown: Shutdown | undefined;
   begun: boolean;
   exited: boolean;
@@ -20,11 +21,11 @@ export interface Step {
 }
 
 export function openStep(state: State, at: number): Step {
-  return { ...state, at, daemons: new Map(state.daemons), effects: [] };
+  return { ...state, at, daemons: new Map(state.daemons), removed: new Map(state.removed), effects: [] };
 }
 
-export function closeStep({ bundle, daemons, shutdown, begun, exited, random }: Step): State {
-  return { bundle, daemons, shutdown, begun, exited, random };
+export function closeStep({ bundle, daemons, removed, shutdown, begun, exited, random }: Step): State {
+  return { bundle, daemons, removed, shutdown, begun, exited, random };
 }
 
 /** Replaces some of a daemon's fields. */
@@ -62,6 +63,14 @@ export function enter(step: Step, name: string, state: DaemonState, why: string,
     ...(cause && { cause }),
     why,
   });
+}
+
+/** Takes a daemon out of the bundle. */
+export function drop(step: Step, name: string): void {
+  const daemon = step.daemons.get(name);
+  if (daemon === undefined) return;
+  step.removed.set(name, daemon.incarnation);
+  step.daemons.delete(name);
 }
 
 /** Tells the world of something unexpected. */

@@ -17,7 +17,7 @@ import { onHooksEnded, onStoppingDue } from './stop.ts';
 /** The policy's first state: every daemon waits for `begin`. `seed` makes the jitter repeatable. */
 export function createState(bundle: Bundle, seed: number): State {
   const daemons = new Map(Object.entries(bundle.daemons).map(([name, spec]) => [name, newDaemon(spec, 0)]));
-  return { bundle, daemons, shutdown: undefined, exited: false, random: seed | 0, begun: false };
+  return { bundle, daemons, removed: new Map(), shutdown: undefined, exited: false, random: seed | 0, begun: false };
 }
 
 /**
