@@ -6,6 +6,7 @@ import { createAnnouncer } from './announce.ts';
 import { type LoadOptions, loadBundle } from './bundle/load.ts';
 import { formatProblem } from './bundle/problem.ts';
 import type { Bundle } from './bundle/schema.ts';
+import { unfitHere } from './child/fitness.ts';
 import { protectFromOomKiller } from './child/oom.ts';
 import { socketToServe } from './control/socket-path.ts';
 import { isServed } from './control/unix-socket.ts';
@@ -56,6 +57,8 @@ export async function run(options: RunOptions): Promise<void> {
   };
   const loaded = loadBundle(source);
   if (!loaded.ok) return refuse(loaded.problems.map(formatProblem));
+  const unfit = unfitHere(loaded.bundle, options.file);
+  if (unfit.length > 0) return refuse(unfit);
   const place = findSocket(options.socket);
   if ('error' in place) return refuse([place.error]);
   const { socket } = place;

@@ -4,6 +4,7 @@ import type { Execution } from '../healthcheck/probe/check.ts';
 import { probe } from '../healthcheck/probe/probe.ts';
 import { type LoadOptions, loadBundle } from './bundle/load.ts';
 import { formatProblem } from './bundle/problem.ts';
+import { unfitHere } from './child/fitness.ts';
 import { resolvePrivileges } from './child/privileges.ts';
 import { type Ran, runCommand, runHooks } from './child/run.ts';
 import { type Control, createControl } from './control/control.ts';
@@ -77,8 +78,9 @@ export function createServices(options: ServicesOptions): Services {
   async function reload(plane: ControlPlane): Promise<Answer> {
     counts[plane] += 1;
     const loaded = loadBundle(source);
-    if (!loaded.ok) {
-      const text = `the bundle file is not valid, the old one stays in force: ${loaded.problems.map(formatProblem).join('\n')}`;
+    const problems = loaded.ok ? unfitHere(loaded.bundle, source.file) : loaded.problems.map(formatProblem);
+    if (!loaded.ok || problems.length > 0) {
+      const text = `the bundle file is not valid, the old one stays in force: ${problems.join('\n')}`;
       logs.own('error', undefined, text, { plane });
       history.add({ type: 'answer', plane, accepted: false, text });
       return { accepted: false, text };

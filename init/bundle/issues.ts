@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { $ZodObject, $ZodRecord } from 'zod/v4/core';
 import { foreignKeyHint } from './compose-keys.ts';
+import { typed } from './core-schema.ts';
 import { RESERVED_SIGNALS } from './names.ts';
 import { at, type Node, placeOf, placeOfKey } from './node.ts';
 import { didYouMean, type Finding, formatPath, type Path, quote, quoteAll } from './problem.ts';
@@ -17,7 +18,42 @@ export type Checked =
 export function checkShape(value: unknown, root: Node): Checked {
   const decoded = z.safeParse(bundleSchema, value, { error: knownKeys });
   if (decoded.success) return { ok: true, bundle: decoded.data };
-  return { ok: false, findings: findingsOfAll(decoded.error.issues, [], root) };
+  const { issues } = decoded.error;
+  const cast = castInterpolated(value, issues, root);
+  return cast === undefined ? { ok: false, findings: findingsOfAll(issues, [], root) } : checkShape(cast, root);
+}
+
+/**
+ * The value with its quoted `"${PORT}"` as numbers and booleans where the schema did not want the text: what a variable
+ * puts into a value is cast to the type that belongs there (Compose Specification, "Interpolation"). Undefined where
+ * there is nothing to cast.
+ */
+function castInterpolated(value: unknown, issues: readonly Issue[], root: Node): unknown {
+  let cast: unknown;
+  for (const { path } of issues) {
+    const keys = path.filter((part) => typeof part !== 'symbol');
+    const node = at(root, keys);
+    if (node?.kind !== 'scalar' || node.template === undefined || node.plain) continue;
+    const better = typed(node.text);
+    if (typeof better !== 'number' && typeof better !== 'boolean') continue;
+    const copy = cast ?? structuredClone(value);
+    if (replaceText(copy, keys, better)) cast = copy;
+  }
+  return cast;
+}
+
+/** Puts `better` at the end of `path`, unless no text stands there (any more). */
+function replaceText(root: unknown, path: Path, better: number | boolean): boolean {
+  let holder: unknown = root;
+  for (const part of path.slice(0, -1)) holder = isHolder(holder) ? holder[part] : undefined;
+  const last = path.at(-1);
+  if (!isHolder(holder) || last === undefined || typeof holder[last] !== 'string') return false;
+  holder[last] = better;
+  return true;
+}
+
+function isHolder(value: unknown): value is Record<string | number, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 /**

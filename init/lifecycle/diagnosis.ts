@@ -74,22 +74,22 @@ export function diagnose(evidence: Evidence): Cause {
   return { kind: 'code' in exit ? 'exit-code' : 'signal', detail: ended };
 }
 
-const SPAWN_CAUSES: Readonly<Record<string, { kind: CauseKind; hint: string }>> = {
-  ENOENT: { kind: 'not-found', hint: 'check the name, the PATH and the working directory' },
-  ENOTDIR: { kind: 'not-found', hint: 'a part of the path is not a directory' },
-  EACCES: { kind: 'not-executable', hint: 'make the file executable (chmod +x) and its directories accessible' },
-  EISDIR: { kind: 'not-executable', hint: 'this is a directory' },
-  ENOEXEC: { kind: 'wrong-architecture', hint: 'not a program for this machine, or a script without a #! line' },
-  ELIBBAD: { kind: 'wrong-architecture', hint: 'use the build for this machine' },
-  EPERM: { kind: 'permission-denied', hint: 'the init may not do this: run it as root, or drop user and capabilities' },
+const SPAWN_CAUSES: Readonly<Record<string, CauseKind>> = {
+  ENOENT: 'not-found',
+  ENOTDIR: 'not-found',
+  EACCES: 'not-executable',
+  EISDIR: 'not-executable',
+  ENOEXEC: 'wrong-architecture',
+  ELIBBAD: 'wrong-architecture',
+  EPERM: 'permission-denied',
 };
 
-/** The cause of a start that never came to be. Lack of memory or of process slots may pass, so it is no permanent one. */
+/**
+ * The cause of a start that never came to be; its message names the remedy. Lack of memory or of process slots may pass, so
+ * it is no permanent one.
+ */
 export function diagnoseSpawn(error: SpawnError): Cause {
-  const known = SPAWN_CAUSES[error.errno];
-  return known === undefined
-    ? { kind: 'exit-code', detail: error.message }
-    : { kind: known.kind, detail: error.message, hint: known.hint };
+  return { kind: SPAWN_CAUSES[error.errno] ?? 'exit-code', detail: error.message };
 }
 
 const PERMANENT: ReadonlySet<CauseKind> = new Set<CauseKind>([

@@ -130,12 +130,12 @@ daemons:
   assert.deepEqual(a?.environment, { $SET: 'a $ b' });
 });
 
-test('a value without quotes gets its type from what the variable holds, one in quotes stays text', () => {
+test('a value without quotes gets its type from what the variable holds', () => {
   const daemons = (retries: string): string =>
     `daemons: { a: { command: x, healthcheck: { test: x, retries: ${retries} } } }`;
   const environment = { N: '7' };
   assert.equal(bundleOf(parse(daemons('$N'), { environment })).daemons.a?.healthcheck?.retries, 7);
-  assert.deepEqual(problemsOf(parse(daemons('"$N"'), { environment })), [
+  assert.deepEqual(problemsOf(parse(daemons('$N'), { environment: { N: 'many' } })), [
     ':1:62: daemons.a.healthcheck.retries: the value of "$N" is not a number',
   ]);
 });
@@ -146,4 +146,14 @@ test('a malformed variable is told with its place', () => {
     ':4:11: daemons.a.user: has "${" without its "}"',
     ':5:24: daemons.a.stop_grace_period: the variable T is not set: say how long; set T in the environment of bottled',
   ]);
+});
+
+test('a quoted variable is cast to the number or boolean that belongs there, and stays a text where a text does', () => {
+  const text =
+    'daemons: { a: { command: ["${N}", x], essential: "${YES:-true}", healthcheck: { tcp: { port: "${N:-1}" } } } }';
+  const bundle = bundleOf(parse(text, { environment: { N: '8080' } }));
+  assert.equal(bundle.daemons.a?.healthcheck?.tcp?.port, 8080);
+  assert.equal(bundle.daemons.a?.essential, true);
+  assert.deepEqual(bundle.daemons.a?.command, ['8080', 'x']);
+  assert.match(problemsOf(parse(text, { environment: { N: 'http' } }))[0] ?? '', /port: .* is not a number/);
 });

@@ -26,6 +26,8 @@ export interface RunningInit {
   /** Resolves as soon as the output matches; rejects after 20 s, or when the init ends without that. */
   saw(pattern: RegExp, times?: number): Promise<void>;
   signal(signal: NodeJS.Signals): void;
+  /** Its reader goes away. */
+  closeOutput(): void;
   /** Its exit code, once it has ended. */
   ended(): Promise<number | undefined>;
   /** Runs another verb against it. */
@@ -108,6 +110,10 @@ export function startInit(t: TestContext, bundle: string, options: StartOptions 
     output: () => output,
     saw,
     signal: (signal) => void child.kill(signal),
+    closeOutput: () => {
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    },
     ended: () => end,
     bottled,
     async status() {
