@@ -69,6 +69,7 @@ export function randomTemper(random: Random): Temper {
   });
 }
 
+/** What one incarnation of a daemon of this temper does. */
 export function randomBehaviour(random: Random, temper: Temper): Behaviour {
   const ends = endOf(random, temper);
   const forks = temper === 'forker' ? random.chance(0.7) : random.chance(0.03);

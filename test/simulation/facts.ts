@@ -43,7 +43,6 @@ export interface Life {
   /** As last announced by `changed`. */
   status: Status;
   ready: boolean;
-  statusSince: number;
 
   incarnation: number;
   /** The specification that the latest incarnation was spawned with. */
@@ -105,6 +104,7 @@ export type Sequel = { readonly daemon: string } & (
   | { readonly kind: 'leave'; readonly because: string }
 );
 
+/** What is known of the whole bundle, from events and effects only. */
 export interface Facts {
   bundle: Bundle;
   readonly lives: Map<string, Life>;
@@ -120,8 +120,10 @@ export interface Facts {
   readonly mustFollow: Map<string, { readonly incarnation: number; readonly leader: string; readonly after: number }>;
 }
 
+/** A time that does not come, or has not come yet. */
 export const NEVER = Number.POSITIVE_INFINITY;
 
+/** What is known before the first event. */
 export function createFacts(bundle: Bundle): Facts {
   const facts: Facts = {
     bundle,
@@ -137,6 +139,7 @@ export function createFacts(bundle: Bundle): Facts {
   return facts;
 }
 
+/** A daemon that has never been started. */
 export function newLife(name: string, spec: DaemonSpec): Life {
   return {
     name,
@@ -144,7 +147,6 @@ export function newLife(name: string, spec: DaemonSpec): Life {
     removed: false,
     status: 'pending',
     ready: false,
-    statusSince: 0,
     incarnation: 0,
     running: spec,
     group: 'none',
@@ -170,6 +172,7 @@ export function newLife(name: string, spec: DaemonSpec): Life {
   };
 }
 
+/** What is known of a check that has not been asked for yet. */
 export function freshProbe(): Life['probe'] {
   return {
     outstanding: false,
@@ -188,6 +191,7 @@ export function checkOf(spec: DaemonSpec): NonNullable<DaemonSpec['healthcheck']
   return check === undefined || check.disable || check.test?.[0] === 'NONE' ? undefined : check;
 }
 
+/** It has been started and nobody has begun to stop it. */
 export function isUp(life: Life): boolean {
   return life.status === 'starting' || life.status === 'running';
 }

@@ -228,7 +228,6 @@ function seeOf(life: Life, effect: Effect, facts: Facts, step: Step): void {
       Object.assign(life, {
         ...newLife(life.name, life.spec),
         status: life.status,
-        statusSince: life.statusSince,
         attempts: life.attempts,
         end: life.end,
         incarnation: effect.incarnation,
@@ -261,7 +260,6 @@ function seeOf(life: Life, effect: Effect, facts: Facts, step: Step): void {
       if (effect.ready && !life.ready) life.readySince = facts.now;
       if (!effect.ready) loseReadiness(life, facts.now);
       if (effect.cause?.kind === 'dependency-failed') life.pardoned = true;
-      if (effect.to !== life.status) life.statusSince = facts.now;
       life.status = effect.to;
       life.ready = effect.ready;
       return;

@@ -41,6 +41,7 @@ export interface Processes {
   mortals(): number;
 }
 
+/** No processes yet. All that they do is drawn from `random` and happens by the clock. */
 export function createProcesses(random: Random, { now, after }: Clock): Processes {
   const tempers = new Map<string, Temper>();
   const processes = new Map<string, Process>();

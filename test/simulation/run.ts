@@ -13,6 +13,7 @@ export interface TraceEntry {
   readonly effects: readonly Effect[];
 }
 
+/** How the run of one seed went. */
 export interface Run {
   readonly seed: number;
   readonly steps: number;

@@ -18,6 +18,7 @@ export interface World {
   hurry(): void;
 }
 
+/** The world of one run: its bundle, and all that will happen to it, drawn from `random`. */
 export function createWorld(random: Random): World {
   const queue = createQueue<() => Happening | undefined>();
   let now = random.int(0, 1_000_000);
