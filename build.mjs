@@ -18,6 +18,13 @@ import { build } from 'esbuild';
 
 const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, 'dist');
+/** zod brings its messages in fifty languages; ours are our own. */
+const withoutLocales = {
+  name: 'without-locales',
+  setup(build) {
+    build.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({ contents: 'export {};' }));
+  },
+};
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 rmSync(dist, { recursive: true, force: true });
@@ -34,6 +41,7 @@ await build({
   // The loader runs the bundle as a script, in which import() of Node's own modules does not work; require() does.
   supported: { 'dynamic-import': false },
   external: ['koffi'],
+  plugins: [withoutLocales],
   define: { 'process.env.BOTTLED_VERSION': JSON.stringify(version) },
   legalComments: 'external',
   logLevel: 'warning',

@@ -9,7 +9,7 @@ import type { Arguments } from './verb.ts';
 import type { Verbs } from './verbs.ts';
 
 export async function check({ values, names }: Arguments<Verbs['check']>): Promise<ExitCode> {
-  const loaded = loadBundle(loadOptions(names[0], values.only));
+  const loaded = await loadBundle(loadOptions(names[0], values.only));
   const code = loaded.ok ? EXIT.ok : EXIT.usage;
   if (values.json) {
     // The bundle itself is not printed: its variables may hold secrets by now.

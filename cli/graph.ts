@@ -10,7 +10,7 @@ import type { Verbs } from './verbs.ts';
 const FORMATS = ['text', 'mermaid', 'dot'] as const;
 
 export async function graph({ values, names }: Arguments<Verbs['graph']>): Promise<ExitCode> {
-  const loaded = loadBundle(loadOptions(names[0], values.only));
+  const loaded = await loadBundle(loadOptions(names[0], values.only));
   if (!loaded.ok) {
     for (const problem of loaded.problems) process.stderr.write(`${formatProblem(problem)}\n`);
     return EXIT.usage;

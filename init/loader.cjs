@@ -13,7 +13,7 @@ const source = `(function (exports, require, module, __filename, __dirname) {${r
 const script = new Script(source, { filename: file, cachedData: read(cache) });
 const bundle = { exports: {} };
 script.runInThisContext()(bundle.exports, createRequire(file), bundle, file, __dirname);
-if (building) process.on('exit', () => writeFileSync(cache, script.createCachedData()));
+if (building) setImmediate(() => writeFileSync(cache, script.createCachedData()));
 
 function read(path) {
   try {

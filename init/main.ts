@@ -55,7 +55,7 @@ export async function run(options: RunOptions): Promise<void> {
     environment: process.env,
     ...(options.only && { only: options.only }),
   };
-  const loaded = loadBundle(source);
+  const loaded = await loadBundle(source);
   if (!loaded.ok) return refuse(loaded.problems.map(formatProblem));
   const unfit = unfitHere(loaded.bundle, options.file);
   if (unfit.length > 0) return refuse(unfit);

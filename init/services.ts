@@ -77,7 +77,7 @@ export function createServices(options: ServicesOptions): Services {
 
   async function reload(plane: ControlPlane): Promise<Answer> {
     counts[plane] += 1;
-    const loaded = loadBundle(source);
+    const loaded = await loadBundle(source);
     const problems = loaded.ok ? unfitHere(loaded.bundle, source.file) : loaded.problems.map(formatProblem);
     if (!loaded.ok || problems.length > 0) {
       const text = `the bundle file is not valid, the old one stays in force: ${problems.join('\n')}`;

@@ -18,7 +18,7 @@ export const CATCHABLE_SIGNALS: readonly SignalName[] = SIGNAL_NAMES.filter(
  * What a bundle's init gets to hear: not the end of children (the reaper's), a new window size, a reader gone, or that
  * it goes on.
  */
-const NOT_FOR_A_BUNDLE: readonly SignalName[] = ['SIGCHLD', 'SIGWINCH', 'SIGPIPE', 'SIGCONT'];
+const NOT_FOR_A_BUNDLE: readonly SignalName[] = ['SIGCHLD', 'SIGWINCH', 'SIGPIPE', 'SIGCONT', 'SIGPROF'];
 export const BUNDLE_SIGNALS: readonly SignalName[] = CATCHABLE_SIGNALS.filter(
   (name) => !NOT_FOR_A_BUNDLE.includes(name),
 );

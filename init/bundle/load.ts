@@ -4,12 +4,12 @@ import { interpolateTree, type Variables } from './interpolate.ts';
 import { checkShape } from './issues.ts';
 import { child, entriesOf, type MapNode, type Node, placesIn, toValue } from './node.ts';
 import { type Finding, formatPath, type Path, type Problem, problemOf } from './problem.ts';
+import { readYaml, type YamlText } from './read-yaml.ts';
 import { checkReferences } from './references.ts';
 import type { Bundle } from './schema.ts';
 import { select, wishOf } from './selection.ts';
 import { settle } from './settle.ts';
 import { warningsOf } from './warnings.ts';
-import { readYaml } from './yaml.ts';
 
 /** A bundle that can run, or everything that keeps it from that. */
 export type Loaded =
@@ -25,7 +25,7 @@ export interface LoadOptions {
   readonly only?: readonly string[] | undefined;
 }
 
-export interface ParseOptions extends LoadOptions {
+export interface CheckOptions extends LoadOptions {
   /** Reads an env file or a secret, by absolute path. */
   readonly readFile: (path: string) => FileText;
 }
@@ -33,18 +33,17 @@ export interface ParseOptions extends LoadOptions {
 /** More problems than this are counted, not told. */
 const MOST_PROBLEMS = 100;
 
-/** Reads and checks a bundle file, of at most 1 MiB. Never throws: what is wrong is in the result, all of it. */
-export function loadBundle(options: LoadOptions): Loaded {
+/** Reads and checks a bundle file, of at most 1 MiB. Never rejects: what is wrong is in the result, all of it. */
+export async function loadBundle(options: LoadOptions): Promise<Loaded> {
   const file = readTextFile(options.file);
-  if (file.ok) return parseBundle(file.text, { ...options, readFile: readTextFile });
+  if (file.ok) return checkBundle(file.text, await readYaml(file.text), { ...options, readFile: readTextFile });
   const hint = file.fault === 'missing' ? 'name another with -f FILE' : undefined;
   return { ok: false, problems: [problemOf(options.file, file.reason, hint)] };
 }
 
-/** Checks the text of a bundle file. Reads what it names by `readFile` only. Never throws. */
-export function parseBundle(text: string, options: ParseOptions): Loaded {
+/** Checks what a bundle file holds; `yaml` was read from `text`. Reads what it names by `readFile` only. Never throws. */
+export function checkBundle(text: string, yaml: YamlText, options: CheckOptions): Loaded {
   const { file, environment } = options;
-  const yaml = readYaml(text);
   if (!yaml.ok) return { ok: false, problems: placed(yaml.findings, file, text) };
   if (yaml.root.kind === 'scalar' && yaml.root.value === null && yaml.findings.length === 0) {
     return { ok: false, problems: [problemOf(file, 'is empty', 'name at least one daemon under "daemons:"')] };

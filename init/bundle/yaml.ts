@@ -13,13 +13,8 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import { type Entry, entriesOf, type ListNode, type MapNode, type Node, type ScalarNode, sizeOf } from './node.ts';
-import { readPlainYaml } from './plain-yaml.ts';
 import { type Finding, quote } from './problem.ts';
-
-/** What a YAML text holds: a tree without faults of syntax, or every fault found. */
-export type YamlText =
-  | { readonly ok: true; readonly root: Node; readonly findings: readonly Finding[] }
-  | { readonly ok: false; readonly findings: readonly Finding[] };
+import type { YamlText } from './read-yaml.ts';
 
 /** Deepest nesting that is read; a bundle needs about ten. */
 const MOST_NESTING = 64;
@@ -34,13 +29,6 @@ const MOST_FAULTS = 100;
  * Reads one YAML 1.2 document (core schema), with anchors, aliases and merge keys (`<<`). Never throws. `findings` of a
  * readable text are duplicate and unusable keys: the tree holds the rest, so that everything else can be told as well.
  */
-export function readYaml(text: string): YamlText {
-  const plain = readPlainYaml(text);
-  if (plain !== undefined) return { ok: true, root: plain, findings: [] };
-  return readAnyYaml(text);
-}
-
-/** As `readYaml`, by the full parser in every case. */
 export function readAnyYaml(text: string): YamlText {
   const parsed = withoutStacks(() => compose(text));
   if (!parsed.ok) return parsed;

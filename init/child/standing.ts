@@ -17,25 +17,45 @@ export interface Standing {
 }
 
 /**
- * Reads it from /proc. Where that is not to be had, a process of uid 0 counts as able to do everything, and any other
- * as nothing.
+ * Reads it from /proc, each part when it is first asked for: a bundle that asks for no privileges reads nothing. Where that is
+ * not to be had, a process of uid 0 counts as able to do everything, and any other as nothing.
  */
 export function readStanding(): Standing {
-  const status = read('/proc/self/status');
+  const status = once(() => read('/proc/self/status'));
   const uid = process.geteuid?.() ?? 0;
   const all = uid === 0 ? (1n << 64n) - 1n : 0n;
   const capabilities = (field: string): bigint => {
-    const hex = new RegExp(`^${field}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1];
+    const hex = new RegExp(`^${field}:\\s*([0-9a-f]+)$`, 'm').exec(status())?.[1];
     return hex === undefined ? all : BigInt(`0x${hex}`);
   };
+  const permitted = once(() => capabilities('CapPrm'));
+  const bounding = once(() => capabilities('CapBnd'));
+  const oomScoreAdj = once(() => Number(read('/proc/self/oom_score_adj')) || 0);
+  const hardLimits = once(() => readHardLimits(read('/proc/self/limits')));
   return {
     uid,
     gid: process.getegid?.() ?? 0,
     groups: process.getgroups?.() ?? [],
-    permitted: capabilities('CapPrm'),
-    bounding: capabilities('CapBnd'),
-    oomScoreAdj: Number(read('/proc/self/oom_score_adj')) || 0,
-    hardLimits: readHardLimits(read('/proc/self/limits')),
+    get permitted() {
+      return permitted();
+    },
+    get bounding() {
+      return bounding();
+    },
+    get oomScoreAdj() {
+      return oomScoreAdj();
+    },
+    get hardLimits() {
+      return hardLimits();
+    },
+  };
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
   };
 }
 

@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Loaded, loadBundle, parseBundle } from '../../init/bundle/load.ts';
+import { checkBundle, type Loaded, loadBundle } from '../../init/bundle/load.ts';
+import { readPlainYaml } from '../../init/bundle/plain-yaml.ts';
 import { formatProblem } from '../../init/bundle/problem.ts';
+import type { YamlText } from '../../init/bundle/read-yaml.ts';
 import type { Bundle } from '../../init/bundle/schema.ts';
+import { readAnyYaml } from '../../init/bundle/yaml.ts';
 
 /** A directory of its own, removed when it goes out of scope. */
 export function directory(): Disposable & {
@@ -21,13 +24,19 @@ export function directory(): Disposable & {
   };
 }
 
-type Options = Partial<Omit<Parameters<typeof parseBundle>[1], 'readFile'>> & {
+type Options = Partial<Omit<Parameters<typeof checkBundle>[2], 'readFile'>> & {
   readonly files?: Record<string, string>;
 };
 
+/** As `readYaml`, at once. */
+function readText(text: string): YamlText {
+  const plain = readPlainYaml(text);
+  return plain === undefined ? readAnyYaml(text) : { ok: true, root: plain, findings: [] };
+}
+
 /** Parses a text as `/etc/bundle.yaml`, beside which `files` stand by absolute path. */
 export function parse(text: string, { files = {}, ...options }: Options = {}): Loaded {
-  return parseBundle(text, {
+  return checkBundle(text, readText(text), {
     file: '/etc/bundle.yaml',
     environment: {},
     readFile: (path) => {
@@ -54,6 +63,6 @@ export function problemsOf(loaded: Loaded): readonly string[] {
   );
 }
 
-export function load(path: string): Loaded {
+export function load(path: string): Promise<Loaded> {
   return loadBundle({ file: path, environment: {} });
 }

@@ -167,7 +167,7 @@ test('numbers in commands, variables and labels are kept as they are written', (
   assert.equal(daemon?.user, '1000');
 });
 
-test('a file that cannot be read is one clear line', () => {
+test('a file that cannot be read is one clear line', async () => {
   using files = directory();
   mkdirSync(join(files.path, 'folder'));
   symlinkSync('loop', join(files.path, 'loop'));
@@ -187,7 +187,7 @@ test('a file that cannot be read is one clear line', () => {
     [files.write('empty.yaml', ''), /empty\.yaml: is empty; name at least one daemon/],
   ];
   for (const [path, expected] of problems) {
-    const loaded = load(path);
+    const loaded = await load(path);
     assert.ok(!loaded.ok);
     assert.equal(loaded.problems.length, 1);
     assert.match(loaded.problems.map(formatProblem).join('\n'), expected);
@@ -196,18 +196,18 @@ test('a file that cannot be read is one clear line', () => {
 
 test('a file that this user may not read is told', {
   skip: getuid?.() === 0 ? 'root may read everything' : false,
-}, () => {
+}, async () => {
   using files = directory();
   const path = files.write('secret.yaml', VALID);
   chmodSync(path, 0);
-  const loaded = load(path);
+  const loaded = await load(path);
   assert.ok(!loaded.ok);
   assert.match(loaded.problems.map(formatProblem).join('\n'), /secret\.yaml: may not be read by this user$/);
 });
 
-test('a byte order mark at the start is nothing', () => {
+test('a byte order mark at the start is nothing', async () => {
   using files = directory();
-  bundleOf(load(files.write('bom.yaml', `\ufeff${VALID}`)));
+  bundleOf(await load(files.write('bom.yaml', `\ufeff${VALID}`)));
 });
 
 test('no damage to a file makes the reader throw', () => {

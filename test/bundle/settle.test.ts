@@ -66,11 +66,11 @@ daemons:
   assert.ok(parse(text, { files: { '/etc/used.key': '' }, environment: { TOKEN: '' } }).ok);
 });
 
-test('a secret may hold any bytes, and its value is not in the bundle', () => {
+test('a secret may hold any bytes, and its value is not in the bundle', async () => {
   using files = directory();
   files.write('key.bin', Buffer.from([0xff, 0xfe, 0x00, 0x01]));
   const bundle = bundleOf(
-    load(
+    await load(
       files.write('bundle.yaml', 'secrets: { k: { file: key.bin } }\ndaemons: { a: { command: x, secrets: [k] } }\n'),
     ),
   );

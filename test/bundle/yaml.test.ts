@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { readPlainYaml } from '../../init/bundle/plain-yaml.ts';
-import { readAnyYaml, readYaml } from '../../init/bundle/yaml.ts';
+import { readAnyYaml } from '../../init/bundle/yaml.ts';
 import { bundleOf, parse, problemsOf } from './files.ts';
 
 const PIECES = [
@@ -135,7 +135,10 @@ test('the plain reader has no fault to tell: a text with one is not for it', () 
 
 test('no text makes the reader throw', () => {
   fc.assert(
-    fc.property(fc.oneof(almostYaml, fc.string(), fc.string({ unit: 'binary' })), (text) => void readYaml(text)),
+    fc.property(fc.oneof(almostYaml, fc.string(), fc.string({ unit: 'binary' })), (text) => {
+      readPlainYaml(text);
+      readAnyYaml(text);
+    }),
     {
       numRuns: 3_000,
     },
