@@ -1,16 +1,7 @@
 // Builds dist/: everything in one file, V8's code cache for it, the loader, and the native part of koffi for this machine.
 // Plain JavaScript, since `npm ci` may run it with an older Node than the one that it installs.
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -64,9 +55,6 @@ function koffi() {
 
 /** Runs a small bundle once, so that the cache holds the functions that a start needs, compiled. */
 function writeCodeCache() {
-  const node =
-    ['x64', 'arm64'].map((arch) => join(root, `node_modules/node-linux-${arch}/bin/node`)).find(existsSync) ??
-    process.execPath;
   const scratch = mkdtempSync(join(tmpdir(), 'bottled-build-'));
   try {
     const bundle = join(scratch, 'bundle.yaml');
@@ -75,7 +63,7 @@ function writeCodeCache() {
       'daemons:\n  warm-up: { command: ["true"], healthcheck: { tcp: { port: 1 } } }\n  after: { command: ["true"], depends_on: [warm-up] }\n',
     );
     const socket = join(scratch, 'control.sock');
-    execFileSync(node, [join(dist, 'main.cjs'), 'run', '-f', bundle, '--socket', socket], {
+    execFileSync(join(root, 'bin/bottled'), ['run', '-f', bundle, '--socket', socket], {
       env: { ...process.env, BOTTLED_WRITE_CODE_CACHE: '1' },
       stdio: ['ignore', 'ignore', 'inherit'],
       timeout: 60_000,

@@ -13,6 +13,7 @@ import { measureUsage } from './child/usage.ts';
 import type { Effect } from './lifecycle/effect.ts';
 import type { Exit, SpawnError } from './lifecycle/event.ts';
 import type { Logs, Tap } from './logs/logs.ts';
+import { monotonic } from './monotonic.ts';
 import type { SignalName } from './posix/signal-names.ts';
 import type { Descriptor } from './posix/spawn.ts';
 import { hasChildren } from './posix/wait.ts';
@@ -156,7 +157,7 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       notification?.close();
       stopMatch?.();
     });
-    const startedAt = performance.now();
+    const startedAt = monotonic();
     return {
       daemon,
       incarnation,
@@ -221,7 +222,7 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
   /** After each pass of the reaper: one look at /proc tells which of those that lost their first process left others behind. */
   function tellEnds(): void {
     if (leaving.length === 0 && lingering.size === 0) return;
-    const start = performance.now();
+    const start = monotonic();
     if (start < nextLookAt) {
       lookAgain(nextLookAt - start);
       return;
@@ -229,7 +230,7 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
     const ended = leaving;
     leaving = [];
     const alive = hasChildren() ? findSurvivors([...ended, ...lingering]) : new Set<Live>();
-    const end = performance.now();
+    const end = monotonic();
     nextLookAt = end + (end - start);
     for (const live of lingering) {
       if (alive.has(live)) continue;
@@ -243,7 +244,7 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
 
   /** A process that is no child of ours, and so is not reported to us, may be the last that is left. */
   function lookAgain(ms: number): void {
-    const at = performance.now() + ms;
+    const at = monotonic() + ms;
     if (look !== undefined && look.at <= at) return;
     clearTimeout(look?.timer);
     const timer = setTimeout(() => {
@@ -306,7 +307,7 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       return live?.exit === undefined ? live?.leader : undefined;
     },
     usage() {
-      const at = performance.now();
+      const at = monotonic();
       const used = measureUsage([...lives.values()]);
       return (daemon) => {
         const live = lives.get(daemon);

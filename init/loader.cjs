@@ -3,7 +3,6 @@
 'use strict';
 const { readFileSync, writeFileSync } = require('node:fs');
 const { Script } = require('node:vm');
-const { createRequire } = require('node:module');
 
 const file = `${__dirname}/bottled.cjs`;
 const cache = `${__dirname}/bottled.cache`;
@@ -12,7 +11,7 @@ const building = process.env.BOTTLED_WRITE_CODE_CACHE === '1' && read(cache) ===
 const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'latin1')}\n})`;
 const script = new Script(source, { filename: file, cachedData: read(cache) });
 const bundle = { exports: {} };
-script.runInThisContext()(bundle.exports, createRequire(file), bundle, file, __dirname);
+script.runInThisContext()(bundle.exports, require, bundle, file, __dirname);
 if (building) setImmediate(() => writeFileSync(cache, script.createCachedData()));
 
 function read(path) {

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { isatty } from 'node:tty';
 import { HEARTBEAT_INTERVAL, type Heartbeat } from '../healthcheck/heartbeat.ts';
 import { createAnnouncer } from './announce.ts';
 import { type LoadOptions, loadBundle } from './bundle/load.ts';
@@ -18,6 +17,7 @@ import { createLogs } from './logs/create.ts';
 import type { LogFormat } from './logs/logs.ts';
 import { keepDescriptorsFromChildren } from './posix/descriptors.ts';
 import { unblockSignals } from './posix/signal-mask.ts';
+import { isTerminal } from './posix/terminal.ts';
 import { becomeSubreaper } from './posix/this-process.ts';
 import { createReaper } from './reaper.ts';
 import { createRuntime } from './runtime.ts';
@@ -40,6 +40,8 @@ export interface RunOptions {
 
 /** Nothing was started: the bundle file, or where the init is to run, is not fit. */
 const CONFIGURATION_ERROR = 2;
+/** How long changes are gathered before the bundle's health is looked at, in ms. */
+const HEALTH_AFTER_MS = 10;
 /** How long the end waits for the last lines to be written, in ms. */
 const LAST_LINES_MS = 2_000;
 /** How long the end waits for outputs that strangers hold open, in ms. */
@@ -83,7 +85,7 @@ export async function run(options: RunOptions): Promise<void> {
     send: (happening) => void runtime.send(happening),
   });
   const announce = createAnnouncer(logs.own, history, incarnations.pid);
-  const runtime = createRuntime({ bundle, seed: process.pid ^ Date.now(), perform, settled });
+  const runtime = createRuntime({ bundle, seed: process.pid ^ Date.now(), perform });
   let services: Services | undefined;
   let heartbeat: Heartbeat | undefined;
   let health = '';
@@ -108,6 +110,7 @@ export async function run(options: RunOptions): Promise<void> {
         void loadServices().then((loaded) => loaded.reload('signal'));
         return;
       case 'changed':
+        if (!changed) setTimeout(reportHealth, HEALTH_AFTER_MS);
         changed = true;
         return;
       case 'kill-everything':
@@ -121,12 +124,12 @@ export async function run(options: RunOptions): Promise<void> {
     }
   }
 
-  /** Once for everything that happened at one time: tells how the bundle is where that has changed. */
-  function settled(): void {
-    if (!changed) return;
+  /** Tells how the bundle is, where that has changed; once for all that changed within a short time. */
+  function reportHealth(): void {
     changed = false;
+    if (runtime.state().shutdown !== undefined) return;
     const report = healthOf(runtime.state());
-    if (report.status !== health && runtime.state().shutdown === undefined) {
+    if (report.status !== health) {
       health = report.status;
       logs.own(health === 'unhealthy' ? 'error' : health === 'degraded' ? 'warn' : 'info', undefined, report.text);
     }
@@ -187,7 +190,7 @@ function findSocket(option: string | undefined): { readonly socket: string } | {
 
 function logOptions(format: LogFormat | undefined, bundle: Bundle): Parameters<typeof createLogs>[0] {
   // process.stdout would set O_NONBLOCK on a pipe that others write to as well.
-  const terminal = isatty(1);
+  const terminal = isTerminal(1);
   const names = ['bottled', ...Object.keys(bundle.daemons)];
   return {
     fd: 1,

@@ -3,6 +3,7 @@ import type { Effect } from './lifecycle/effect.ts';
 import type { Event } from './lifecycle/event.ts';
 import type { State } from './lifecycle/state.ts';
 import { createState, nextDeadline, transition } from './lifecycle/transition.ts';
+import { monotonic } from './monotonic.ts';
 
 /** An event that the runtime stamps with the time at which it takes it in. */
 export type Happening = Event extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never;
@@ -23,16 +24,14 @@ export interface Runtime {
 const LONGEST_TIMER_MS = 2_147_483_647;
 
 /**
- * Runs the policy. `perform` carries out one effect; it may send events. `settled` is called when an event and all that
- * followed from it at once are done. A fault in `perform` is turned into a `fault` event, which ends the bundle in order.
+ * Runs the policy. `perform` carries out one effect; it may send events. A fault in `perform` is turned into a `fault` event, which ends the bundle in order.
  */
 export function createRuntime(options: {
   readonly bundle: Bundle;
   readonly seed: number;
   readonly perform: (effect: Effect) => void;
-  readonly settled: () => void;
 }): Runtime {
-  const { perform, settled } = options;
+  const { perform } = options;
   const queue: Happening[] = [];
   let state = createState(options.bundle, options.seed);
   let busy = false;
@@ -40,7 +39,7 @@ export function createRuntime(options: {
   let timerAt = Number.POSITIVE_INFINITY;
 
   function take(happening: Happening): readonly Effect[] {
-    const result = transition(state, { ...happening, at: now() });
+    const result = transition(state, { ...happening, at: monotonic() });
     state = result.state;
     for (const effect of result.effects) {
       try {
@@ -65,7 +64,6 @@ export function createRuntime(options: {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) take(next);
     busy = false;
     setTimer();
-    settled();
     return effects;
   }
 
@@ -75,20 +73,16 @@ export function createRuntime(options: {
     clearTimeout(timer);
     timerAt = deadline;
     if (deadline === Number.POSITIVE_INFINITY) return;
-    timer = setTimeout(onTimer, Math.min(Math.max(0, deadline - now()), LONGEST_TIMER_MS));
+    timer = setTimeout(onTimer, Math.min(Math.max(0, deadline - monotonic()), LONGEST_TIMER_MS));
   }
 
   /** Node's timers may fire up to 1 ms early; then there is nothing due yet and the timer is set again. */
   function onTimer(): void {
-    const due = timerAt <= now();
+    const due = timerAt <= monotonic();
     timerAt = Number.POSITIVE_INFINITY;
     if (due) send({ type: 'tick' });
     else setTimer();
   }
 
-  return { send, state: () => state, now };
-}
-
-function now(): number {
-  return performance.now();
+  return { send, state: () => state, now: monotonic };
 }

@@ -1,4 +1,5 @@
 import type { Logging } from '../bundle/schema.ts';
+import { monotonic } from '../monotonic.ts';
 import { createFormat, type Format } from './format.ts';
 import { createFramer } from './framing.ts';
 import { lastLines, readRings } from './history.ts';
@@ -104,7 +105,7 @@ export function createLogs({ fd, format, colour, width = OWN_NAME.length, now = 
 
     function endWithin(ms: number): void {
       source.drain();
-      const at = performance.now() + ms;
+      const at = monotonic() + ms;
       if (at >= closesAt) return;
       closesAt = at;
       clearTimeout(deadline);

@@ -1,5 +1,4 @@
 import { realpathSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 /** The part of koffi that the init uses. */
@@ -52,6 +51,7 @@ function besideItsRealPath(): string {
 /** koffi ships one file per C library: "linux" stands for glibc. */
 function installedFor(libc: 'linux' | 'musl'): () => string {
   return () => {
+    const { createRequire } = process.getBuiltinModule('node:module');
     const here = createRequire(import.meta.filename ?? process.argv[1] ?? '/');
     const koffi = createRequire(here.resolve('koffi'));
     const folder = dirname(koffi.resolve(`@koromix/koffi-linux-${process.arch}`));

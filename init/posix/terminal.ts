@@ -5,6 +5,13 @@ import { holdingBack } from './signal-mask.ts';
 const tcgetpgrp = lazily<(fd: number) => number>('tcgetpgrp', 'int', ['int']);
 const tcsetpgrp = lazily<(fd: number, group: number) => number>('tcsetpgrp', 'int', ['int', 'int']);
 
+const isatty = lazily<(fd: number) => number>('isatty', 'int', ['int']);
+
+/** True where this descriptor is a terminal. Without node:tty, which nothing else needs on the start path. */
+export function isTerminal(fd: number): boolean {
+  return isatty()(fd) === 1;
+}
+
 /** Opens the controlling terminal of this process; `undefined` where it has none. */
 export function openTerminal(): number | undefined {
   try {
