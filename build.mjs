@@ -40,9 +40,15 @@ await build({
   logOverride: { 'empty-import-meta': 'silent' },
 });
 
+wrap(join(dist, 'bottled.cjs'));
 copyFileSync(join(root, 'init/loader.cjs'), join(dist, 'main.cjs'));
 copyFileSync(koffi(), join(dist, 'koffi.node'));
 writeCodeCache();
+
+/** Makes the bundle one function, as Node does with every CommonJS file, so that the loader has nothing to put together. */
+function wrap(file) {
+  writeFileSync(file, `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'utf8')}\n})`);
+}
 
 /** The native part of koffi for this machine's processor and C library. */
 function koffi() {

@@ -30,9 +30,10 @@ export interface Live extends Incarnation {
   /** What its hooks and `test` probes run with, too. */
   readonly environment: Environment;
   readonly privileges: Privileges;
-  /** Aborted when its first process has ended: probes give up. */
-  readonly ended: AbortController;
-  readonly taps: readonly Tap[];
+  /** Called when its first process has ended: its notification closes, its probes and hooks give up. */
+  readonly atEnd: Set<() => void>;
+  /** Its outputs, read from when all that start at one time have been started. */
+  readonly taps: Tap[];
   readonly startedAt: number;
   exit: Exit | undefined;
   /** Its processor time when it was last looked at, in ms, and when that was. */
@@ -99,7 +100,8 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
     lives.set(daemon, started);
     reaper.watch(started.leader, (exit) => {
       started.exit = exit;
-      started.ended.abort();
+      for (const act of started.atEnd) act();
+      started.atEnd.clear();
       leaving.push(started);
     });
     send({ type: 'spawned', daemon, incarnation });
@@ -148,15 +150,18 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       return launched;
     }
 
-    const ended = new AbortController();
+    const taps: Tap[] = [];
+    queueMicrotask(() => {
+      taps.push(logs.attach(daemon, 'stdout', output.stdout.read, spec.logging));
+      taps.push(logs.attach(daemon, 'stderr', output.stderr.read, spec.logging));
+    });
+    const atEnd = new Set<() => void>();
     const ready = (): void => send({ type: 'ready', daemon, incarnation });
     notification?.onReady(ready);
     const stopMatch =
       spec.ready?.log === undefined ? undefined : logs.onMatch(daemon, new RegExp(spec.ready.log), ready);
-    ended.signal.addEventListener('abort', () => {
-      notification?.close();
-      stopMatch?.();
-    });
+    if (notification !== undefined) atEnd.add(notification.close);
+    if (stopMatch !== undefined) atEnd.add(stopMatch);
     const startedAt = monotonic();
     return {
       daemon,
@@ -166,11 +171,8 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       uid: uidOfItsOwn(owner.uid),
       environment,
       privileges,
-      ended,
-      taps: [
-        logs.attach(daemon, 'stdout', output.stdout.read, spec.logging),
-        logs.attach(daemon, 'stderr', output.stderr.read, spec.logging),
-      ],
+      atEnd,
+      taps,
       startedAt,
       exit: undefined,
       lastLook: { cpuMs: 0, at: startedAt },

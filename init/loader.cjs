@@ -8,8 +8,8 @@ const file = `${__dirname}/bottled.cjs`;
 const cache = `${__dirname}/bottled.cache`;
 const building = process.env.BOTTLED_WRITE_CODE_CACHE === '1' && read(cache) === undefined;
 
-const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'latin1')}\n})`;
-const script = new Script(source, { filename: file, cachedData: read(cache) });
+// The bundle is ASCII: read so, it needs no decoding.
+const script = new Script(readFileSync(file, 'latin1'), { filename: file, cachedData: read(cache) });
 const bundle = { exports: {} };
 script.runInThisContext()(bundle.exports, require, bundle, file, __dirname);
 if (building) setImmediate(() => writeFileSync(cache, script.createCachedData()));

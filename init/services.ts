@@ -96,10 +96,12 @@ export function createServices(options: ServicesOptions): Services {
   async function runProbe({ daemon, incarnation, spec }: EffectOf<'probe'>): Promise<void> {
     const live = incarnations.find(daemon, incarnation);
     if (live === undefined || spec.healthcheck === undefined) return;
+    const end = abortedAtEnd(live);
     const { passed, detail } = await probe(spec.healthcheck, {
-      signal: live.ended.signal,
+      signal: end.signal,
       execute: (argv, { timeout_ms, signal }) => execute(live, spec.working_dir, argv, timeout_ms, signal),
     });
+    end.forget();
     runtime.send({ type: 'probed', daemon, incarnation, passed, detail });
   }
 
@@ -129,14 +131,17 @@ export function createServices(options: ServicesOptions): Services {
     const privileges = hook.user === undefined ? live.privileges : resolvePrivileges({ ...PLAIN, user: hook.user });
     if ('error' in privileges) return { exit: undefined, output: '', error: privileges.error.message };
     const own = Object.entries(hook.environment).map(([name, value]) => [name, value ?? process.env[name] ?? '']);
-    return runCommand({
+    const end = abortedAtEnd(live);
+    const ran = await runCommand({
       argv: hook.command,
       prefix: privileges.prefix,
       environment: { ...live.environment, ...Object.fromEntries(own) },
       cwd: hook.working_dir ?? cwd,
       reaper,
-      signal: live.ended.signal,
+      signal: end.signal,
     });
+    end.forget();
+    return ran;
   }
 
   return {
@@ -165,6 +170,15 @@ export function createServices(options: ServicesOptions): Services {
 type Hook = EffectOf<'run-hooks'>['spec']['post_start'][number];
 
 const PLAIN = { group_add: [], cap_add: [], cap_drop: [], security_opt: [], ulimits: {}, oom_score_adj: undefined };
+
+/** A signal that is aborted when the first process of an incarnation has ended. */
+function abortedAtEnd(live: Live): { readonly signal: AbortSignal; forget(): void } {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  if (live.exit === undefined) live.atEnd.add(abort);
+  else abort();
+  return { signal: controller.signal, forget: () => live.atEnd.delete(abort) };
+}
 
 function answerIn(effects: readonly Effect[]): Answer {
   const answer = effects.find((effect) => effect.type === 'answer');
