@@ -14,6 +14,7 @@ import type { Effect } from './lifecycle/effect.ts';
 import type { Exit, SpawnError } from './lifecycle/event.ts';
 import type { Logs, Tap } from './logs/logs.ts';
 import { monotonic } from './monotonic.ts';
+import { PosixError } from './posix/libc.ts';
 import type { SignalName } from './posix/signal-names.ts';
 import type { Descriptor } from './posix/spawn.ts';
 import { hasChildren } from './posix/wait.ts';
@@ -92,7 +93,7 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
   reaper.onPass(tellEnds);
 
   function spawn({ daemon, incarnation, spec }: EffectOf<'spawn'>): void {
-    const started = start(daemon, incarnation, spec);
+    const started = tryStart(daemon, incarnation, spec);
     if ('error' in started) {
       send({ type: 'spawn-failed', daemon, incarnation, error: started.error });
       return;
@@ -105,6 +106,18 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       leaving.push(started);
     });
     send({ type: 'spawned', daemon, incarnation });
+  }
+
+  /** A lack of descriptors or memory is the daemon's failed start, not a fault of the init. */
+  function tryStart(daemon: string, incarnation: number, spec: DaemonSpec): Live | { readonly error: SpawnError } {
+    try {
+      return start(daemon, incarnation, spec);
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error;
+      return {
+        error: { errno: error.code, message: `${spec.command[0] ?? daemon}: cannot be started: ${error.message}` },
+      };
+    }
   }
 
   function start(daemon: string, incarnation: number, spec: DaemonSpec): Live | { readonly error: SpawnError } {

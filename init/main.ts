@@ -40,10 +40,14 @@ export interface RunOptions {
 
 /** Nothing was started: the bundle file, or where the init is to run, is not fit. */
 const CONFIGURATION_ERROR = 2;
+/** The init itself has a fault (EX_SOFTWARE of sysexits(3)). */
+const INTERNAL_ERROR = 70;
 /** How long changes are gathered before the bundle's health is looked at, in ms. */
 const HEALTH_AFTER_MS = 10;
 /** How long the end waits for the last lines to be written, in ms. */
 const LAST_LINES_MS = 2_000;
+/** The end of the end, whatever still hangs, in ms. */
+const FINISH_MS = 4_000;
 /** How long the end waits for outputs that strangers hold open, in ms. */
 const DRAIN_MS = 100;
 
@@ -155,6 +159,7 @@ export async function run(options: RunOptions): Promise<void> {
   }
 
   async function finish(code: number): Promise<void> {
+    setTimeout(() => leave(code, false), FINISH_MS);
     heartbeat?.close();
     await incarnations.drain(DRAIN_MS);
     await services?.close();
@@ -164,7 +169,13 @@ export async function run(options: RunOptions): Promise<void> {
   const onFault = (error: unknown): void => {
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
     logs.own('error', undefined, `internal error: ${detail}`);
-    runtime.send({ type: 'fault', detail: error instanceof Error ? error.message : String(error) });
+    try {
+      runtime.send({ type: 'fault', detail: error instanceof Error ? error.message : String(error) });
+    } catch {
+      // The policy itself is broken: there is no order left to end in.
+      killEverything();
+      leave(INTERNAL_ERROR, false);
+    }
   };
   process.on('uncaughtException', onFault);
   process.on('unhandledRejection', onFault);

@@ -60,11 +60,14 @@ export function createRuntime(options: {
       return [];
     }
     busy = true;
-    const effects = take(happening);
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) take(next);
-    busy = false;
-    setTimer();
-    return effects;
+    try {
+      const effects = take(happening);
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) take(next);
+      return effects;
+    } finally {
+      busy = false;
+      setTimer();
+    }
   }
 
   function setTimer(): void {

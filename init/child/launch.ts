@@ -31,9 +31,8 @@ export function launch(options: LaunchOptions): Launched {
   const [command = ''] = argv;
   const [tool] = prefix;
   const words = [...argv, ...Object.entries(environment).map(([name, value]) => `${name}=${value}`)];
-  const broken = words.find((word) => word.includes('\0'));
-  if (broken !== undefined) {
-    return failed('EINVAL', `${command}: no argument or variable can hold a NUL character: ${JSON.stringify(broken)}`);
+  if (words.some((word) => word.includes('\0'))) {
+    return failed('EINVAL', `${command}: an argument or a variable holds a NUL character, which none can`);
   }
   const nowhere = options.cwd === undefined ? undefined : inspectDirectory(options.cwd);
   if (nowhere !== undefined) return { error: nowhere };
