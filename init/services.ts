@@ -157,6 +157,7 @@ export function createServices(options: ServicesOptions): Services {
       const { listen } = runtime.state().bundle.control;
       try {
         control = await createControl({ init, socket, ...(listen !== undefined && { listen }), onProblem });
+        logs.own('info', undefined, `control socket: ${socket}`);
       } catch (error) {
         onProblem(`${error instanceof Error ? error.message : error}; the bundle runs on, but cannot be operated`);
       }
