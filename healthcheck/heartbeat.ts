@@ -6,11 +6,11 @@ import { sentence } from './sentence.ts';
 /** How often the init is to beat, in ms; it also beats on each change. */
 export const HEARTBEAT_INTERVAL = 2_000;
 
-/** Name of the heartbeat file in the directory of the control socket. */
+/** Name of the heartbeat file in the run directory. */
 export const HEARTBEAT_FILE = 'health';
 
 export interface HeartbeatOptions {
-  /** Directory of the control socket. */
+  /** The init's run directory. */
   readonly directory: string;
   readonly report: () => HealthReport;
   /** Told once when beating fails, and once again only after it has worked in between. */

@@ -1,13 +1,12 @@
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { Bundle, DaemonSpec } from './bundle/schema.ts';
 import { buildEnvironment, type Environment, incarnationMark } from './child/environment.ts';
 import { launch } from './child/launch.ts';
 import type { Incarnation } from './child/members.ts';
-import { type Notification, openNotifyPipe, openNotifySocket } from './child/notify.ts';
 import { type OomScores, watchOomKills } from './child/oom.ts';
 import { closeWriteEnds, makeOutputPipes } from './child/pipes.ts';
 import { type Privileges, resolvePrivileges } from './child/privileges.ts';
-import { removeSecrets, type Secret, writeSecrets } from './child/secrets.ts';
+import { openNotification, provideSecrets } from './child/provisions.ts';
 import { findSurvivors, send as sendSignal, signalEscaped, signalGroup } from './child/survivors.ts';
 import { measureUsage } from './child/usage.ts';
 import type { Effect } from './lifecycle/effect.ts';
@@ -16,7 +15,6 @@ import type { Logs, Tap } from './logs/logs.ts';
 import { monotonic } from './monotonic.ts';
 import { PosixError } from './posix/libc.ts';
 import type { SignalName } from './posix/signal-names.ts';
-import type { Descriptor } from './posix/spawn.ts';
 import { hasChildren } from './posix/wait.ts';
 import type { Reaper } from './reaper.ts';
 import type { Happening } from './runtime.ts';
@@ -59,7 +57,7 @@ export interface IncarnationsOptions {
   readonly bundle: () => Bundle;
   /** Unique on this machine; part of every mark. */
   readonly runId: string;
-  /** Directory of the control socket: secrets and notification sockets live in it. */
+  /** Secrets and notification sockets live in it. */
   readonly runDirectory: string;
   readonly logs: Logs;
   readonly reaper: Reaper;
@@ -124,17 +122,18 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
     const privileges = resolvePrivileges(spec);
     if ('error' in privileges) return privileges;
     const owner = privileges.identity;
-    const credentials = provideSecrets(daemon, spec, owner);
-    if (typeof credentials === 'object') return credentials;
-    const notification = openNotification(daemon, incarnation, spec, owner);
-    if (notification !== undefined && 'error' in notification) return notification;
+    const credentials = provideSecrets({ runDirectory, daemon, spec, owner, sources: bundle().secrets });
+    if (credentials !== undefined && 'error' in credentials) return { error: credentials.error };
+    if (credentials !== undefined) hide(daemon, credentials.masks);
+    const notification = openNotification({ runDirectory, daemon, incarnation, spec, owner });
+    if (notification !== undefined && 'error' in notification) return { error: notification.error };
 
     const mark = incarnationMark(runId, daemon, incarnation);
     const environment = buildEnvironment(spec, process.env, {
       identity: owner,
       mark,
       notifySocket: notification?.socket,
-      credentialsDirectory: credentials,
+      credentialsDirectory: credentials?.directory,
     });
     const output = makeOutputPipes({
       owner: owner.uid === process.geteuid?.() ? undefined : owner,
@@ -192,40 +191,10 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
     };
   }
 
-  /** The directory with its secrets; undefined where it has none. */
-  function provideSecrets(
-    daemon: string,
-    spec: DaemonSpec,
-    owner: { readonly uid: number; readonly gid: number },
-  ): string | undefined | { readonly error: SpawnError } {
-    if (spec.secrets.length === 0) return undefined;
-    const secrets: Secret[] = [];
-    for (const { source, target } of spec.secrets) {
-      const value = readSecret(source, bundle().secrets[source]);
-      if (typeof value === 'object' && 'error' in value) return { error: { errno: 'EACCES', message: value.error } };
-      secrets.push({ target, value });
-    }
-    const written = writeSecrets({ runDirectory, daemon, secrets, owner });
-    if ('error' in written) return { error: { errno: 'EACCES', message: written.error } };
-    masks.set(daemon, written.masks);
+  /** From now on, what the daemon keeps secret is in nobody's log. */
+  function hide(daemon: string, secrets: readonly string[]): void {
+    masks.set(daemon, secrets);
     logs.mask([...masks.values()].flat());
-    return written.directory;
-  }
-
-  function openNotification(
-    daemon: string,
-    incarnation: number,
-    { ready }: DaemonSpec,
-    owner: { readonly uid: number; readonly gid: number },
-  ): Notifier | undefined | { readonly error: SpawnError } {
-    if (ready?.notify_fd !== undefined) {
-      const pipe = openNotifyPipe();
-      return { ...pipe, descriptors: [{ fd: pipe.write, as: ready.notify_fd }], socket: undefined };
-    }
-    if (ready?.sd_notify === undefined) return undefined;
-    const socket = openNotifySocket({ runDirectory, daemon, incarnation, owner });
-    if ('error' in socket) return { error: { errno: 'EACCES', message: socket.error } };
-    return { ...socket, descriptors: [], socket: socket.path };
   }
 
   function uidOfItsOwn(uid: number): number | undefined {
@@ -337,27 +306,6 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       const taps = [...lives.values()].flatMap((live) => live.taps);
       for (const tap of taps) tap.endWithin(ms);
       await Promise.all(taps.map((tap) => tap.ended));
-      removeSecrets(runDirectory);
     },
   };
-}
-
-interface Notifier extends Notification {
-  readonly descriptors: readonly Descriptor[];
-  readonly socket: string | undefined;
-}
-
-function readSecret(name: string, source: Bundle['secrets'][string] | undefined): Buffer | string | { error: string } {
-  const fromEnvironment = source?.environment === undefined ? undefined : process.env[source.environment];
-  if (fromEnvironment !== undefined) return fromEnvironment;
-  if (source?.file === undefined) {
-    return { error: `secrets: ${name} has no value: set ${source?.environment ?? 'its file'}` };
-  }
-  try {
-    return readFileSync(source.file);
-  } catch (error) {
-    return {
-      error: `secrets: cannot read ${source.file} for ${name}: ${error instanceof Error ? error.message : error}`,
-    };
-  }
 }

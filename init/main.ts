@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { existsSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { HEARTBEAT_INTERVAL, type Heartbeat } from '../healthcheck/heartbeat.ts';
 import { createAnnouncer } from './announce.ts';
 import { type LoadOptions, loadBundle } from './bundle/load.ts';
@@ -7,7 +7,8 @@ import { formatProblem } from './bundle/problem.ts';
 import type { Bundle } from './bundle/schema.ts';
 import { unfitHere } from './child/fitness.ts';
 import { protectFromOomKiller } from './child/oom.ts';
-import { socketToServe } from './control/socket-path.ts';
+import { makeDirectory } from './control/directory.ts';
+import { runDirectoryOf, socketToServe } from './control/socket-path.ts';
 import { isServed } from './control/unix-socket.ts';
 import { createHistory } from './history.ts';
 import { createIncarnations } from './incarnations.ts';
@@ -72,6 +73,8 @@ export async function run(options: RunOptions): Promise<void> {
     return refuse([`bottled: another init serves ${socket}; stop it, or give this one another --socket`]);
   }
 
+  const runDirectory = runDirectoryOf(resolve(socket));
+  makeDirectory(runDirectory);
   unblockSignals();
   becomeSubreaper();
   keepDescriptorsFromChildren();
@@ -82,7 +85,7 @@ export async function run(options: RunOptions): Promise<void> {
   const incarnations = createIncarnations({
     bundle: () => runtime.state().bundle,
     runId: `${process.pid}-${Date.now().toString(36)}`,
-    runDirectory: dirname(resolve(socket)),
+    runDirectory,
     logs,
     reaper,
     scores: protectFromOomKiller(),
@@ -145,7 +148,7 @@ export async function run(options: RunOptions): Promise<void> {
   /** Probes, hooks, heartbeat and the control API: loaded once the daemons have been started. */
   function loadServices(): Promise<Services> {
     loading ??= import('./services.ts').then(({ createServices }) =>
-      createServices({ source, socket, runtime, incarnations, history, logs, reaper }),
+      createServices({ source, socket, runDirectory, runtime, incarnations, history, logs, reaper }),
     );
     return loading;
   }
@@ -163,6 +166,7 @@ export async function run(options: RunOptions): Promise<void> {
     heartbeat?.close();
     await incarnations.drain(DRAIN_MS);
     await services?.close();
+    removeRunDirectory(runDirectory);
     leave(code, await logs.flush(LAST_LINES_MS));
   }
 
@@ -184,6 +188,15 @@ export async function run(options: RunOptions): Promise<void> {
   options.signals.setListener((signal) => void runtime.send({ type: 'signal', signal }));
   runtime.send({ type: 'begin' });
   setImmediate(() => void serve());
+}
+
+/** What the daemons could need of it is over. A place that has become read-only goes with its container. */
+function removeRunDirectory(directory: string): void {
+  try {
+    rmSync(directory, { recursive: true, force: true });
+  } catch {
+    // Nobody is left to tell.
+  }
 }
 
 function refuse(lines: readonly string[]): void {

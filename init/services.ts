@@ -1,4 +1,3 @@
-import { dirname, resolve } from 'node:path';
 import { createHeartbeat, type Heartbeat } from '../healthcheck/heartbeat.ts';
 import type { Execution } from '../healthcheck/probe/check.ts';
 import { probe } from '../healthcheck/probe/probe.ts';
@@ -36,6 +35,7 @@ export interface ServicesOptions {
   /** What the bundle was loaded from, and is from again at a reload. */
   readonly source: LoadOptions;
   readonly socket: string;
+  readonly runDirectory: string;
   readonly runtime: Runtime;
   readonly incarnations: Incarnations;
   readonly history: History;
@@ -44,7 +44,7 @@ export interface ServicesOptions {
 }
 
 export function createServices(options: ServicesOptions): Services {
-  const { source, socket, runtime, incarnations, history, logs, reaper } = options;
+  const { source, socket, runDirectory, runtime, incarnations, history, logs, reaper } = options;
   const startedAt = runtime.now();
   const counts: Record<ControlPlane, number> = { cli: 0, http: 0, signal: 0, mcp: 0, web: 0 };
   const onProblem = (text: string): void => logs.own('error', undefined, text);
@@ -146,7 +146,7 @@ export function createServices(options: ServicesOptions): Services {
 
   return {
     heartbeat: createHeartbeat({
-      directory: dirname(resolve(socket)),
+      directory: runDirectory,
       report: () => healthOf(runtime.state()),
       onProblem,
     }),

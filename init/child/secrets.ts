@@ -66,21 +66,6 @@ export function writeSecrets({ runDirectory, daemon, secrets, owner }: SecretsOp
 }
 
 /**
- * Removes a daemon's secrets, or with no daemon named those of the whole bundle. Never throws: at the end there is
- * nobody to tell.
- */
-export function removeSecrets(runDirectory: string, daemon?: string): void {
-  try {
-    rmSync(daemon === undefined ? join(runDirectory, 'secrets') : secretsDirectory(runDirectory, daemon), {
-      recursive: true,
-      force: true,
-    });
-  } catch {
-    // A run directory that has become read-only or is gone: the tmpfs goes with the container.
-  }
-}
-
-/**
  * What of a secret must never appear in a log: its whole text and each of its lines, from six characters on, longest
  * first.
  */

@@ -24,6 +24,14 @@ export function socketPaths(option: string | undefined, environment: SocketEnvir
   return paths;
 }
 
+/**
+ * The run directory of the init that serves this socket: heartbeat, secrets and notification sockets live in it, and in no
+ * other place, so that two inits, or an init and whatever else lies beside its socket, never meet.
+ */
+export function runDirectoryOf(socket: string): string {
+  return `${socket}.d`;
+}
+
 /** For a client: the first path at which something is; where there is none, the first. */
 export function socketToReach(option: string | undefined, environment: SocketEnvironment): string {
   const paths = socketPaths(option, environment);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { readSources, resolvePrivileges } from '../../init/child/privileges.ts';
-import { masksOf, removeSecrets, type SecretsOptions, writeSecrets } from '../../init/child/secrets.ts';
+import { masksOf, type SecretsOptions, writeSecrets } from '../../init/child/secrets.ts';
 import { notRoot } from '../posix/pid-namespace.ts';
 import { reaper, run } from './run.ts';
 
@@ -79,19 +79,6 @@ test('a run directory that cannot be written is one clear line', () => {
     'error' in written ? written.error : '',
     /^secrets: cannot write \/proc\/nowhere\/secrets\/web .* must be a writable tmpfs/,
   );
-});
-
-test('they are removed with their daemon, or with the bundle', () => {
-  write({ daemon: 'one', secrets: [{ target: 'token', value: 'x' }] });
-  write({ daemon: 'two', secrets: [{ target: 'token', value: 'x' }] });
-  removeSecrets(runDirectory, 'one');
-  assert.deepEqual(
-    [existsSync(join(runDirectory, 'secrets/one')), existsSync(join(runDirectory, 'secrets/two'))],
-    [false, true],
-  );
-  removeSecrets(runDirectory);
-  assert.equal(existsSync(join(runDirectory, 'secrets')), false);
-  removeSecrets(runDirectory);
 });
 
 test('to be masked are the whole secret and each of its lines from six characters on, longest first', () => {

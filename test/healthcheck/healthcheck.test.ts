@@ -41,7 +41,8 @@ const uptime = () => Math.floor(Number(readFileSync('/proc/uptime', 'latin1').sp
 
 function runDirectory(t: TestContext, content?: string): { env: NodeJS.ProcessEnv; file: string } {
   const directory = temporaryDirectory(t);
-  const file = join(directory, 'health');
+  const file = join(directory, 'control.sock.d', 'health');
+  mkdirSync(dirname(file));
   if (content !== undefined) writeFileSync(file, content);
   return { env: { BOTTLED_SOCKET: join(directory, 'control.sock') }, file };
 }
@@ -125,14 +126,14 @@ test('a directory in place of the file is unhealthy, in one line', async (t) => 
   assert.deepEqual({ code, text }, { code: 1, text: `unhealthy: cannot read a heartbeat from ${file}` });
 });
 
-test('it looks beside the control socket, wherever that is', async (t) => {
+test('it looks in the run directory beside the control socket, wherever that is', async (t) => {
   const { file } = runDirectory(t, `healthy ${uptime()}.00 found\n`);
-  const directory = dirname(file);
+  const directory = dirname(dirname(file));
   const env = { PATH: process.env.PATH, BOTTLED_SOCKET: 'control.sock' };
   const { stdout } = await execa(script, { cwd: directory, env, extendEnv: false });
   assert.equal(stdout, 'found');
-  mkdirSync(join(directory, 'bottled'));
-  writeFileSync(join(directory, 'bottled', 'health'), `healthy ${uptime()}.00 found there\n`);
+  mkdirSync(join(directory, 'bottled', 'control.sock.d'), { recursive: true });
+  writeFileSync(join(directory, 'bottled', 'control.sock.d', 'health'), `healthy ${uptime()}.00 found there\n`);
   assert.deepEqual(await healthcheck({ XDG_RUNTIME_DIR: directory }), { code: 0, text: 'found there' });
 });
 
@@ -146,7 +147,7 @@ test('any other word is wrong usage: exit code 1, because Docker keeps 2 for its
 test('it starts no other program and forks no subshell', async (t) => {
   const { env, file } = runDirectory(t, `healthy ${uptime()}.00 fine\n`);
   const copy = join(dirname(file), 'probe');
-  chmodSync(dirname(file), 0o755);
+  for (const directory of [dirname(file), dirname(dirname(file))]) chmodSync(directory, 0o755);
   writeFileSync(copy, readFileSync(script), { mode: 0o755 });
   // A user that nobody else is, allowed one process: the shell itself.
   const id = String(200_000_000 + process.pid);

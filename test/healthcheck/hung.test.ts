@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
@@ -9,7 +10,9 @@ import { temporaryDirectory } from './targets.ts';
 const script = fileURLToPath(new URL('../../healthcheck/healthcheck', import.meta.url));
 
 test('a process that stops beating turns unhealthy by itself', { timeout: 60_000 }, async (t) => {
-  const directory = temporaryDirectory(t);
+  const socket = join(temporaryDirectory(t), 'control.sock');
+  const directory = `${socket}.d`;
+  mkdirSync(directory);
   const source = `
     import { createHeartbeat, HEARTBEAT_INTERVAL } from ${JSON.stringify(new URL('../../healthcheck/heartbeat.ts', import.meta.url).href)};
     const report = () => ({ status: 'healthy', text: 'fine', daemons: [] });
@@ -20,7 +23,8 @@ test('a process that stops beating turns unhealthy by itself', { timeout: 60_000
   const init = execa(process.execPath, ['--input-type=module', '-e', source, directory], { reject: false });
   t.after(() => init.kill('SIGKILL'));
   await init.iterable()[Symbol.asyncIterator]().next();
-  const health = () => execa(script, { env: { BOTTLED_SOCKET: join(directory, 'control.sock') }, reject: false });
+  const env = { BOTTLED_SOCKET: socket };
+  const health = () => execa(script, { env, reject: false });
   assert.equal((await health()).stdout, 'fine');
   init.kill('SIGSTOP');
   // The age counts in /proc/uptime, which no test can turn forward: this waits for real.
