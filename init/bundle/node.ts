@@ -1,4 +1,4 @@
-import type { Path } from './problem.ts';
+import type { Finding, Path } from './problem.ts';
 
 /**
  * A value of a YAML file that knows its place. `offset` counts characters from the start of the text. Nodes are never
@@ -39,6 +39,11 @@ export interface ListNode {
   readonly items: readonly Node[];
   readonly size: number;
 }
+
+/** What a YAML text holds: a tree without faults of syntax, or every fault found. */
+export type YamlText =
+  | { readonly ok: true; readonly root: Node; readonly findings: readonly Finding[] }
+  | { readonly ok: false; readonly findings: readonly Finding[] };
 
 export function sizeOf(node: Node): number {
   return node.kind === 'scalar' ? 1 : node.size;

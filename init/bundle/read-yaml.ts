@@ -1,11 +1,5 @@
-import type { Node } from './node.ts';
+import type { YamlText } from './node.ts';
 import { readPlainYaml } from './plain-yaml.ts';
-import type { Finding } from './problem.ts';
-
-/** What a YAML text holds: a tree without faults of syntax, or every fault found. */
-export type YamlText =
-  | { readonly ok: true; readonly root: Node; readonly findings: readonly Finding[] }
-  | { readonly ok: false; readonly findings: readonly Finding[] };
 
 /**
  * Reads one YAML document. An ordinary bundle file is read by the small reader in plain-yaml.ts; anything else is the full

@@ -12,9 +12,17 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
-import { type Entry, entriesOf, type ListNode, type MapNode, type Node, type ScalarNode, sizeOf } from './node.ts';
+import {
+  type Entry,
+  entriesOf,
+  type ListNode,
+  type MapNode,
+  type Node,
+  type ScalarNode,
+  sizeOf,
+  type YamlText,
+} from './node.ts';
 import { type Finding, quote } from './problem.ts';
-import type { YamlText } from './read-yaml.ts';
 
 /** Deepest nesting that is read; a bundle needs about ten. */
 const MOST_NESTING = 64;

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkBundle, type Loaded, loadBundle } from '../../init/bundle/load.ts';
+import type { YamlText } from '../../init/bundle/node.ts';
 import { readPlainYaml } from '../../init/bundle/plain-yaml.ts';
 import { formatProblem } from '../../init/bundle/problem.ts';
-import type { YamlText } from '../../init/bundle/read-yaml.ts';
 import type { Bundle } from '../../init/bundle/schema.ts';
 import { readAnyYaml } from '../../init/bundle/yaml.ts';
 
