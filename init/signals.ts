@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { SIGNAL_NAMES, type SignalName, signalNumber } from './posix/signal-names.ts';
 
 /**
@@ -23,6 +24,18 @@ export const BUNDLE_SIGNALS: readonly SignalName[] = CATCHABLE_SIGNALS.filter(
   (name) => !NOT_FOR_A_BUNDLE.includes(name),
 );
 
+/**
+ * SIGTERM and SIGINT that came to process 1 while Node itself was starting. Node catches each once, restores the default and
+ * raises it again, which the kernel does not let reach process 1: so it would be lost. What is left of it is that Node's own
+ * handler is gone (proc_pid_status(5), SigCgt).
+ */
+function earlySignals(): SignalName[] {
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1];
+  if (caught === undefined) return [];
+  const mask = BigInt(`0x${caught}`);
+  return (['SIGTERM', 'SIGINT'] as const).filter((name) => ((mask >> BigInt(signalNumber(name) - 1)) & 1n) === 0n);
+}
+
 /** Signals from their arrival to the one who acts on them. */
 export interface SignalInbox {
   /** From now on, signals go to `listener`, in the order of their arrival; those that came before, at once. */
@@ -35,7 +48,7 @@ export interface SignalInbox {
  * ignored (Node does so).
  */
 export function installHandlers(signals: readonly SignalName[] = BUNDLE_SIGNALS): SignalInbox {
-  const waiting: SignalName[] = [];
+  const waiting: SignalName[] = process.pid === 1 ? earlySignals() : [];
   let deliver = (signal: SignalName): void => {
     waiting.push(signal);
   };

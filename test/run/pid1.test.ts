@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { noNamespace } from '../posix/pid-namespace.ts';
 import { startInit } from './init.ts';
 
@@ -93,6 +95,33 @@ test('orphans are reaped while daemons are watched', { skip: noNamespace }, asyn
   assert.equal(await init.ended(), 7);
   assert.match(init.output(), /a +\| 0\n/);
 });
+
+test('a SIGTERM to process 1 ends the bundle even while Node is still starting', {
+  skip: noNamespace,
+  timeout: 60_000,
+}, async (t) => {
+  const init = startInit(t, 'daemons: { a: { command: [sleep, "1000"], stop_grace_period: 1h } }', AS_PID_1);
+  const node = await untilNodeCatchesSigterm(join(init.directory, 'run', 'control.sock'));
+  process.kill(node, 'SIGTERM');
+  assert.equal(await init.ended(), 0);
+});
+
+/** The process id of the init that serves this socket, as soon as it is so far that a SIGTERM does not pass it by. */
+async function untilNodeCatchesSigterm(socket: string): Promise<number> {
+  for (;;) {
+    for (const pid of processesWith(`main.cjs\0run`)) {
+      try {
+        const mine = readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(socket);
+        const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+        const caught = BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+        if (mine && /^NSpid:\t\d+\t1$/m.test(status) && (caught & 0x4000n) !== 0n) return Number(pid);
+      } catch {
+        // It has ended between two looks.
+      }
+    }
+    await setImmediate();
+  }
+}
 
 test('a SIGTERM that comes as soon as the handlers stand ends the bundle', async (t) => {
   const init = startInit(t, 'daemons: { a: { command: [sleep, "1000"], stop_grace_period: 1h } }');
