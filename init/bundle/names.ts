@@ -76,6 +76,14 @@ export const RESERVED_SIGNALS: Readonly<Record<string, string>> = {
   SIGCHLD: 'the init reaps its children by it',
   SIGKILL: 'no process can catch it',
   SIGSTOP: 'no process can catch it',
+  SIGSEGV: 'it says that the init itself is broken',
+  SIGBUS: 'it says that the init itself is broken',
+  SIGFPE: 'it says that the init itself is broken',
+  SIGILL: 'it says that the init itself is broken',
+  SIGPIPE: 'the init ignores it',
+  SIGWINCH: 'the init ignores it',
+  SIGCONT: 'it lets a stopped init go on',
+  SIGPROF: 'profilers use it',
 };
 
 /** Signals that a bundle may give a meaning. */

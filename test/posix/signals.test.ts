@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import test from 'node:test';
 import { execa } from 'execa';
+import { FREE_SIGNALS } from '../../init/bundle/names.ts';
 import { signalNumber } from '../../init/posix/signal-names.ts';
 import { BUNDLE_SIGNALS, CATCHABLE_SIGNALS } from '../../init/signals.ts';
 import { asProcessOne, noNamespace } from './pid-namespace.ts';
@@ -26,4 +27,11 @@ test('1 to 31 can be caught, but for SIGKILL, SIGSTOP and the four faults', () =
     (n) => !uncatchable.map(signalNumber).includes(n),
   );
   assert.deepEqual(numbers, expected);
+});
+
+test('every signal that a bundle file may name is one that the init hears', () => {
+  assert.deepEqual(
+    FREE_SIGNALS.filter((name) => !BUNDLE_SIGNALS.some((heard) => signalNumber(heard) === signalNumber(name))),
+    [],
+  );
 });
