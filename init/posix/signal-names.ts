@@ -17,7 +17,8 @@ export function isSignalName(name: string): name is SignalName {
 export function parseSignal(text: string): SignalName | undefined {
   const upper = text.toUpperCase();
   if (isSignalName(upper)) return upper;
-  if (isSignalName(`SIG${upper}`)) return `SIG${upper}` as SignalName;
+  const prefixed = `SIG${upper}`;
+  if (isSignalName(prefixed)) return prefixed;
   return SIGNAL_NAMES.find((name) => String(NUMBERS[name]) === text);
 }
 

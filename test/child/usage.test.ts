@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import { execaSync } from 'execa';
 import { launch } from '../../init/child/launch.ts';
 import { measureUsage, type Usage } from '../../init/child/usage.ts';
 import { PATH, reaper } from './run.ts';
@@ -43,4 +45,16 @@ test('processor time and memory are those of all processes of an incarnation', a
 test('an incarnation of which nothing lives uses nothing', () => {
   const gone = { leader: 2 ** 22 + 1, mark: 'run/gone/1' };
   assert.deepEqual([...measureUsage([gone]).values()], [{ processes: 0, cpuMs: 0, memoryBytes: 0 }]);
+});
+
+test('the memory of a process is what pidusage says of it', async (t) => {
+  const one = start(t, 'exec sleep 60');
+  await until(
+    () => [...measureUsage([one]).values()],
+    ([usage]) => usage?.processes === 1 && readFileSync(`/proc/${one.leader}/comm`, 'utf8') === 'sleep\n',
+  );
+  // In a process of its own: it starts programs by child_process, whose ends our reaper would take from it.
+  const ask = `require('pidusage')(${one.leader}).then(({ memory }) => console.log(memory))`;
+  const { stdout } = execaSync(process.execPath, ['-e', ask], { cwd: import.meta.dirname });
+  assert.equal(measureUsage([one]).get(one)?.memoryBytes, Number(stdout));
 });
