@@ -290,7 +290,7 @@ export const bundleSchema = z.strictObject({
       z.strictObject({
         listen: key(
           z.optional(z.string().check(z.regex(LISTEN, 'is not host:port, e.g. "127.0.0.1:9180"'))),
-          'host:port that serves health and metrics only, e.g. "127.0.0.1:9180".',
+          'host:port that serves health and metrics only, e.g. "127.0.0.1:9180". Read at the start of the init only.',
         ),
       }),
       {},
