@@ -4,6 +4,8 @@ import type { DaemonSpec, Healthcheck } from '../bundle/schema.ts';
 export type Readiness = 'probe' | 'notification' | 'log' | { readonly after: number };
 
 const DEFAULT_AFTER_MS = 1_000;
+const DEFAULT_INTERVAL_MS = 30_000;
+const DEFAULT_START_INTERVAL_MS = 5_000;
 const DEFAULT_START_TIMEOUT_MS = 90_000;
 
 /** The one thing that makes this daemon ready (DESIGN 5): its own word, else its probe, else having run for a second. */
@@ -35,10 +37,16 @@ export function startTimeout(spec: DaemonSpec): number {
  * interval, since Docker's first probe comes after that.
  */
 export function patience(check: Healthcheck): number {
-  return check.start_period > 0 ? check.start_period : check.interval;
+  return check.start_period > 0 ? check.start_period : intervalOf(check);
 }
 
 /** Time from one probe to the next, in ms. `patient`: it has not passed yet and is within its patience. */
 export function probeInterval(check: Healthcheck, patient: boolean): number {
-  return patient ? Math.min(check.start_interval, check.interval) : check.interval;
+  const interval = intervalOf(check);
+  return patient ? Math.min(check.start_interval || DEFAULT_START_INTERVAL_MS, interval) : interval;
+}
+
+/** Zero stands for the default, as in Docker; a daemon is never probed without a pause. */
+function intervalOf(check: Healthcheck): number {
+  return check.interval || DEFAULT_INTERVAL_MS;
 }

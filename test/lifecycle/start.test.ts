@@ -165,6 +165,15 @@ test('with on_unhealthy: ignore an unhealthy daemon is not ready, keeps running,
   assert.deepEqual([again?.from, again?.to, again?.ready], ['running', 'running', true]);
 });
 
+test('an interval of zero is the default one, as in Docker', () => {
+  const run = play({
+    daemons: { a: { ...CHECKED, healthcheck: { tcp: { port: 1 }, interval: '0s', start_interval: '0s' } } },
+  });
+  run.spawned('a');
+  assert.equal(only(run.wait(4_999), 'probe').length, 0);
+  assert.equal(only(run.wait(1), 'probe').length, 1);
+});
+
 test('a probe that is under way is not asked for again', () => {
   const run = play({ daemons: { a: CHECKED } });
   run.spawned('a');
