@@ -45,7 +45,10 @@ export function socketToReach(option: string | undefined, environment: SocketEnv
 export function socketToServe(option: string | undefined, environment: SocketEnvironment): string {
   const reasons: string[] = [];
   for (const path of socketPaths(option, environment)) {
-    const reason = prepareDirectory(dirname(path));
+    const tooLong = Buffer.byteLength(path) > SOCKET_PATH_BYTES;
+    const reason = tooLong
+      ? `${path}: a socket's path has at most ${SOCKET_PATH_BYTES} bytes`
+      : prepareDirectory(dirname(path));
     if (reason === undefined) return path;
     reasons.push(reason);
   }

@@ -68,7 +68,7 @@ export function diagnose(evidence: Evidence): Cause {
   const symptoms = evidence.wasReady ? SYMPTOMS : [...LOADER_SYMPTOMS, ...SYMPTOMS];
   for (const symptom of 'code' in exit ? symptoms : []) {
     if (symptom.code !== undefined && !('code' in exit && exit.code === symptom.code)) continue;
-    const line = evidence.lastLines.findLast((text) => symptom.pattern.test(text));
+    const line = evidence.lastLines.find((text) => symptom.pattern.test(text));
     if (line !== undefined) return { kind: symptom.kind, detail: `${ended}: ${line.trim()}`, hint: symptom.hint };
   }
   return { kind: 'code' in exit ? 'exit-code' : 'signal', detail: ended };
