@@ -4,12 +4,12 @@ import { buildEnvironment, type Environment, incarnationMark } from './child/env
 import { launch } from './child/launch.ts';
 import type { Incarnation } from './child/members.ts';
 import { type OomScores, watchOomKills } from './child/oom.ts';
-import { closeWriteEnds, makeOutputPipes } from './child/pipes.ts';
+import { closeReadEnds, closeWriteEnds, makeOutputPipes } from './child/pipes.ts';
 import { type Privileges, resolvePrivileges } from './child/privileges.ts';
 import { openNotification, provideSecrets } from './child/provisions.ts';
 import { findSurvivors, send as sendSignal, signalEscaped, signalGroup } from './child/survivors.ts';
 import { measureUsage } from './child/usage.ts';
-import type { Effect } from './lifecycle/effect.ts';
+import type { EffectOf } from './lifecycle/effect.ts';
 import type { Exit, SpawnError } from './lifecycle/event.ts';
 import type { Logs, Tap } from './logs/logs.ts';
 import { monotonic } from './monotonic.ts';
@@ -19,8 +19,6 @@ import { hasChildren } from './posix/wait.ts';
 import type { Reaper } from './reaper.ts';
 import type { Happening } from './runtime.ts';
 import type { ProcessView } from './view.ts';
-
-type EffectOf<T extends Effect['type']> = Extract<Effect, { readonly type: T }>;
 
 /** One start of a daemon, from its first instruction until nothing of it is left. */
 export interface Live extends Incarnation {
@@ -33,7 +31,6 @@ export interface Live extends Incarnation {
   readonly atEnd: Set<() => void>;
   /** Its outputs, read from when all that start at one time have been started. */
   readonly taps: Tap[];
-  readonly startedAt: number;
   exit: Exit | undefined;
   /** Its processor time when it was last looked at, in ms, and when that was. */
   lastLook: { readonly cpuMs: number; readonly at: number };
@@ -125,8 +122,12 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
     const credentials = provideSecrets({ runDirectory, daemon, spec, owner, sources: bundle().secrets });
     if (credentials !== undefined && 'error' in credentials) return { error: credentials.error };
     if (credentials !== undefined) hide(daemon, credentials.masks);
+    using handedOver = new DisposableStack();
+    using undone = new DisposableStack();
     const notification = openNotification({ runDirectory, daemon, incarnation, spec, owner });
     if (notification !== undefined && 'error' in notification) return { error: notification.error };
+    if (notification !== undefined) undone.defer(notification.close);
+    for (const { fd } of notification?.descriptors ?? []) handedOver.defer(() => closeSync(fd));
 
     const mark = incarnationMark(runId, daemon, incarnation);
     const environment = buildEnvironment(spec, process.env, {
@@ -139,6 +140,8 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       owner: owner.uid === process.geteuid?.() ? undefined : owner,
       capacity: PIPE_BYTES,
     });
+    handedOver.defer(() => closeWriteEnds(output));
+    undone.defer(() => closeReadEnds(output));
     const launched = scores.startWith(spec.oom_score_adj, () =>
       launch({
         argv: [...spec.entrypoint, ...spec.command],
@@ -153,14 +156,8 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
         session: 'new',
       }),
     );
-    closeWriteEnds(output);
-    for (const { fd } of notification?.descriptors ?? []) closeSync(fd);
-    if ('error' in launched) {
-      closeSync(output.stdout.read);
-      closeSync(output.stderr.read);
-      notification?.close();
-      return launched;
-    }
+    if ('error' in launched) return launched;
+    undone.move();
 
     const taps: Tap[] = [];
     queueMicrotask(() => {
@@ -174,7 +171,6 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       spec.ready?.log === undefined ? undefined : logs.onMatch(daemon, new RegExp(spec.ready.log), ready);
     if (notification !== undefined) atEnd.add(notification.close);
     if (stopMatch !== undefined) atEnd.add(stopMatch);
-    const startedAt = monotonic();
     return {
       daemon,
       incarnation,
@@ -185,9 +181,8 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       privileges,
       atEnd,
       taps,
-      startedAt,
       exit: undefined,
-      lastLook: { cpuMs: 0, at: startedAt },
+      lastLook: { cpuMs: 0, at: monotonic() },
     };
   }
 

@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { HEARTBEAT_INTERVAL, type Heartbeat } from '../healthcheck/heartbeat.ts';
+import { HEARTBEAT_INTERVAL } from '../healthcheck/heartbeat.ts';
 import { createAnnouncer } from './announce.ts';
 import { type LoadOptions, loadBundle } from './bundle/load.ts';
 import { formatProblem } from './bundle/problem.ts';
@@ -94,7 +94,6 @@ export async function run(options: RunOptions): Promise<void> {
   const announce = createAnnouncer(logs.own, history, incarnations.pid);
   const runtime = createRuntime({ bundle, seed: process.pid ^ Date.now(), perform });
   let services: Services | undefined;
-  let heartbeat: Heartbeat | undefined;
   let health = '';
   let changed = false;
 
@@ -108,13 +107,13 @@ export async function run(options: RunOptions): Promise<void> {
         incarnations.kill(effect);
         return;
       case 'probe':
-        void loadServices().then((loaded) => loaded.probe(effect));
+        void loadServices().then(({ probe }) => probe(effect));
         return;
       case 'run-hooks':
-        void loadServices().then((loaded) => loaded.runHooks(effect));
+        void loadServices().then(({ runHooks }) => runHooks(effect));
         return;
       case 'read-bundle':
-        void loadServices().then((loaded) => loaded.reload('signal'));
+        void loadServices().then(({ reload }) => reload('signal'));
         return;
       case 'changed':
         if (!changed) setTimeout(reportHealth, HEALTH_AFTER_MS);
@@ -140,7 +139,7 @@ export async function run(options: RunOptions): Promise<void> {
       health = report.status;
       logs.own(health === 'unhealthy' ? 'error' : health === 'degraded' ? 'warn' : 'info', undefined, report.text);
     }
-    heartbeat?.beat();
+    services?.heartbeat.beat();
   }
 
   let loading: Promise<Services> | undefined;
@@ -155,7 +154,7 @@ export async function run(options: RunOptions): Promise<void> {
 
   async function serve(): Promise<void> {
     services = await loadServices();
-    heartbeat = services.heartbeat;
+    const { heartbeat } = services;
     heartbeat.beat();
     setInterval(heartbeat.beat, HEARTBEAT_INTERVAL);
     await Promise.all([services.serve(), logs.own.load()]);
@@ -163,7 +162,7 @@ export async function run(options: RunOptions): Promise<void> {
 
   async function finish(code: number): Promise<void> {
     setTimeout(() => leave(code, false), FINISH_MS);
-    heartbeat?.close();
+    services?.heartbeat.close();
     await incarnations.drain(DRAIN_MS);
     await services?.close();
     removeRunDirectory(runDirectory);

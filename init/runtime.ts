@@ -24,7 +24,8 @@ export interface Runtime {
 const LONGEST_TIMER_MS = 2_147_483_647;
 
 /**
- * Runs the policy. `perform` carries out one effect; it may send events. A fault in `perform` is turned into a `fault` event, which ends the bundle in order.
+ * Runs the policy. `perform` carries out one effect; it may send events. A fault in `perform` is turned into a `fault`
+ * event, which ends the bundle in order.
  */
 export function createRuntime(options: {
   readonly bundle: Bundle;

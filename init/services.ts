@@ -10,15 +10,13 @@ import { type Control, createControl } from './control/control.ts';
 import type { Answer, Init } from './control/init.ts';
 import type { History } from './history.ts';
 import type { Incarnations, Live } from './incarnations.ts';
-import type { Effect } from './lifecycle/effect.ts';
+import type { Effect, EffectOf } from './lifecycle/effect.ts';
 import type { Command, ControlPlane } from './lifecycle/event.ts';
 import type { Logs } from './logs/logs.ts';
 import type { Reaper } from './reaper.ts';
 import type { Runtime } from './runtime.ts';
 import { VERSION } from './version.ts';
 import { healthOf, statusOf } from './view.ts';
-
-type EffectOf<T extends Effect['type']> = Extract<Effect, { readonly type: T }>;
 
 /** What the init offers and does not need for its first spawn. */
 export interface Services {

@@ -40,6 +40,12 @@ export function closeWriteEnds(pipes: OutputPipes): void {
   closeSync(pipes.stderr.write);
 }
 
+/** Closes the ends that the init would have read, had the daemon started. */
+export function closeReadEnds(pipes: OutputPipes): void {
+  closeSync(pipes.stdout.read);
+  closeSync(pipes.stderr.read);
+}
+
 function giveTo(fd: number, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
   try {
     fchownSync(fd, uid, gid);

@@ -2,7 +2,8 @@ import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { describeExit } from '../lifecycle/diagnosis.ts';
 import type { Exit } from '../lifecycle/event.ts';
-import { makePipe } from '../posix/descriptors.ts';
+import { makePipe, type Pipe } from '../posix/descriptors.ts';
+import { PosixError } from '../posix/libc.ts';
 import type { Reaper } from '../reaper.ts';
 import type { Environment } from './environment.ts';
 import { launch } from './launch.ts';
@@ -31,10 +32,12 @@ const KEPT = 4_096;
 /** How long the output is waited for after the command's end, in ms: a child of its may hold the pipe for ever. */
 const LAST_OUTPUT_MS = 100;
 
-/** Runs a command to its end, in a session of its own: a hook, or the `test` of a health check. Never rejects. */
+/** Runs a command to its end, in a session of its own: a hook, or the `test` of a health check. Rejects never, not even where no descriptors are left. */
 export async function runCommand({ argv, prefix, environment, cwd, reaper, signal }: RunOptions): Promise<Ran> {
   if (signal.aborted) return { exit: undefined, output: '', error: 'given up' };
-  const { read, write } = makePipe();
+  const pipe = tryPipe();
+  if ('error' in pipe) return { exit: undefined, output: '', error: pipe.error };
+  const { read, write } = pipe;
   const launched = launch({
     argv,
     prefix,
@@ -57,6 +60,15 @@ export async function runCommand({ argv, prefix, environment, cwd, reaper, signa
   const exit = await new Promise<Exit>((resolve) => reaper.watch(launched.pid, resolve));
   signal.removeEventListener('abort', kill);
   return { exit, output: await output.finish() };
+}
+
+function tryPipe(): Pipe | { readonly error: string } {
+  try {
+    return makePipe();
+  } catch (error) {
+    if (!(error instanceof PosixError)) throw error;
+    return { error: error.message };
+  }
 }
 
 /** The hooks of one stage, one after another. Resolves to what went wrong first, or to undefined. */

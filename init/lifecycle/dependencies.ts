@@ -46,8 +46,3 @@ function judge({ state, goal }: Daemon, name: string, condition: Dependency['con
       return 'waits';
   }
 }
-
-/** The daemons that depend on this one, by the specification that they run with. */
-export function dependentsOf(daemons: Daemons, name: string): readonly string[] {
-  return [...daemons].filter(([, daemon]) => Object.hasOwn(daemon.spec.depends_on, name)).map(([other]) => other);
-}

@@ -56,3 +56,6 @@ export type Effect =
   | { readonly type: 'kill-everything' }
   /** All is over: leave with this code. */
   | { readonly type: 'exit'; readonly code: number; readonly decidedBy?: string; readonly why: string };
+
+/** The effect of one type. */
+export type EffectOf<T extends Effect['type']> = Extract<Effect, { readonly type: T }>;

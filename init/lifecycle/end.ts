@@ -2,12 +2,10 @@ import { signalNumber } from '../posix/signal-names.ts';
 import { attemptsInARow, maxAttempts, restartDelay } from './backoff.ts';
 import { type Cause, describeCause } from './cause.ts';
 import { describeExit, diagnose, diagnoseSpawn, exitCodeOf, isPermanent } from './diagnosis.ts';
-import type { Event, Exit } from './event.ts';
+import type { EventOf, Exit } from './event.ts';
 import type { Daemon, Ending, Outcome } from './state.ts';
-import { draw, drop, enter, reportIncident, type Step, update } from './step.ts';
+import { draw, drop, enter, isKilled, reportIncident, type Step, update } from './step.ts';
 import { stopRemains } from './stop.ts';
-
-type EventOf<T extends Event['type']> = Extract<Event, { readonly type: T }>;
 
 /** The program could not be started at all. */
 export function onSpawnFailed(step: Step, { daemon: name, error }: EventOf<'spawn-failed'>, daemon: Daemon): void {
@@ -26,7 +24,7 @@ export function onExited(step: Step, event: EventOf<'exited'>, daemon: Daemon): 
   update(step, name, { lastExit: exit });
   if (ending.cause !== undefined && !(before.status === 'stopping' && before.cause === ending.cause)) {
     update(step, name, { cause: ending.cause });
-    if (!(before.status === 'stopping' && before.phase === 'killed')) reportIncident(step, name, ending.cause);
+    if (!isKilled(before)) reportIncident(step, name, ending.cause);
   }
   if (remains) stopRemains(step, name, ending, `${describeExit(exit)}; processes that it left behind are stopped`);
   else conclude(step, name, ending);
@@ -43,7 +41,7 @@ function judge(event: EventOf<'exited'>, daemon: Daemon): Ending {
   const { state, spec, goal } = daemon;
   const asked = state.status === 'stopping' || goal !== 'up';
   if (state.status === 'stopping' && state.cause !== undefined) return { at, exit, cause: state.cause };
-  if (state.status === 'stopping' && state.phase === 'killed' && isSignal(exit, 'SIGKILL')) {
+  if (isKilled(state) && isSignal(exit, 'SIGKILL')) {
     return { at, exit, cause: { kind: 'killed-after-grace', detail: 'it had to be killed' } };
   }
   const stopCode = 128 + signalNumber(spec.stop_signal);

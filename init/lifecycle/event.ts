@@ -68,3 +68,6 @@ export type Event = { readonly at: number } & (
   /** The init itself has a fault: the bundle ends in order, with code 70. */
   | { readonly type: 'fault'; readonly detail: string }
 );
+
+/** The event of one type. */
+export type EventOf<T extends Event['type']> = Extract<Event, { readonly type: T }>;

@@ -1,5 +1,5 @@
 import { decideExitCode } from './exit-code.ts';
-import { amend, enter, isAlive, isAtRest, type Step, update } from './step.ts';
+import { amend, enter, isAlive, isAtRest, isKilled, type Step, update } from './step.ts';
 import { killNow } from './stop.ts';
 
 /** After SIGKILL for all, the init waits this long for processes that the kernel cannot end, then leaves. */
@@ -79,8 +79,7 @@ function killAll(step: Step, why: string): void {
     leaveAt: step.shutdown.killed ? step.shutdown.leaveAt : step.at + LEAVE_AFTER_KILL_MS,
   };
   for (const [name, { state }] of [...step.daemons]) {
-    const killed = state.status === 'stopping' && state.phase === 'killed';
-    if (isAlive(state) && !killed) killNow(step, name, why);
+    if (isAlive(state) && !isKilled(state)) killNow(step, name, why);
   }
 }
 

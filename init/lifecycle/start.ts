@@ -1,11 +1,9 @@
 import { describeCause } from './cause.ts';
-import type { Event } from './event.ts';
+import type { EventOf } from './event.ts';
 import { activeHealthcheck, patience, probeInterval, readinessOf, startTimeout } from './readiness.ts';
 import type { Daemon, DaemonState, Watch } from './state.ts';
 import { amend, enter, reportIncident, type Step, update } from './step.ts';
 import { beginStop } from './stop.ts';
-
-type EventOf<T extends Event['type']> = Extract<Event, { readonly type: T }>;
 
 /** Starts a pending daemon whose dependencies hold. */
 export function startDaemon(step: Step, name: string, daemon: Daemon): void {

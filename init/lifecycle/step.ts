@@ -89,6 +89,11 @@ export function isAlive(state: DaemonState): boolean {
   return state.status === 'starting' || state.status === 'running' || state.status === 'stopping';
 }
 
+/** SIGKILL has been sent to all of it. */
+export function isKilled(state: DaemonState): boolean {
+  return state.status === 'stopping' && state.phase === 'killed';
+}
+
 /** The daemon has come to rest and nothing but a command brings it back. */
 export function isAtRest(state: DaemonState): boolean {
   return state.status === 'stopped' || state.status === 'completed' || state.status === 'failed';

@@ -1,7 +1,7 @@
 import { type Cause, describeCause } from './cause.ts';
-import type { Event } from './event.ts';
+import type { EventOf } from './event.ts';
 import type { Daemon, DaemonState } from './state.ts';
-import { amend, enter, isAlive, reportIncident, type Step, update } from './step.ts';
+import { amend, enter, isAlive, isKilled, reportIncident, type Step, update } from './step.ts';
 
 type Stopping = Extract<DaemonState, { status: 'stopping' }>;
 
@@ -41,7 +41,7 @@ function stopping({ at, shutdown }: Step, { spec }: Daemon): Stopping {
 }
 
 /** The hooks have ended: the stop signal follows, unless SIGKILL came first. */
-export function onHooksEnded(step: Step, event: Extract<Event, { type: 'hooks-ended' }>, daemon: Daemon): void {
+export function onHooksEnded(step: Step, event: EventOf<'hooks-ended'>, daemon: Daemon): void {
   const { daemon: name, incarnation, stage, failure } = event;
   if (failure !== undefined) {
     reportIncident(step, name, { kind: 'exit-code', detail: `${stage} hook: ${failure}` });
@@ -63,8 +63,7 @@ export function killNow(step: Step, name: string, why: string): void {
   if (daemon === undefined || !isAlive(daemon.state)) return;
   const { incarnation } = daemon;
   const before = daemon.state;
-  const killed = before.status === 'stopping' && before.phase === 'killed';
-  if (!killed) {
+  if (!isKilled(before)) {
     const left = before.status === 'stopping' && before.ending !== undefined ? 'processes that it left behind' : 'it';
     const cause = { kind: 'killed-after-grace', detail: `${why}: ${left} had to be killed` } as const;
     update(step, name, { cause });

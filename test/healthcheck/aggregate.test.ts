@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { aggregate, type DaemonHealth, type HealthStatus } from '../../healthcheck/aggregate.ts';
+import { daemon } from './daemons.ts';
 
 const daemonHealth: fc.Arbitrary<DaemonHealth> = fc.record({
   name: fc.stringMatching(/^[a-z][a-z0-9-]{0,20}$/),
@@ -14,16 +15,6 @@ const daemonHealth: fc.Arbitrary<DaemonHealth> = fc.record({
 });
 const bundle = fc.array(daemonHealth, { maxLength: 8 });
 
-const daemon = (name: string, health: Partial<DaemonHealth> = {}): DaemonHealth => ({
-  name,
-  essential: true,
-  wanted: true,
-  ready: true,
-  everReady: true,
-  overdue: false,
-  text: 'running',
-  ...health,
-});
 const starting: Partial<DaemonHealth> = { ready: false, everReady: false, text: 'no probe has passed yet' };
 const crashed: Partial<DaemonHealth> = { ready: false, text: 'backoff: exit code 3' };
 const late: Partial<DaemonHealth> = { ready: false, everReady: false, overdue: true, text: 'start period is over' };

@@ -4,18 +4,11 @@ import fc from 'fast-check';
 import { aggregate, type DaemonHealth } from '../../healthcheck/aggregate.ts';
 import { httpStatus } from '../../healthcheck/codes.ts';
 import { HEALTH_JSON, healthJson } from '../../healthcheck/health-json.ts';
+import { daemon } from './daemons.ts';
 
 const now = new Date('2026-01-02T03:04:05.678Z');
 const options = { version: '1.2.3', now };
-const ready: DaemonHealth = {
-  name: 'egress',
-  essential: true,
-  wanted: true,
-  ready: true,
-  everReady: true,
-  overdue: false,
-  text: 'running',
-};
+const ready = daemon('egress');
 
 test('the media type is that of the draft', () => assert.equal(HEALTH_JSON, 'application/health+json'));
 

@@ -1,12 +1,11 @@
 import * as z from 'zod';
 import { type Bundle, bundleSchema } from '../../init/bundle/schema.ts';
-import type { Effect } from '../../init/lifecycle/effect.ts';
+import type { Effect, EffectOf } from '../../init/lifecycle/effect.ts';
 import type { Command, Event, Exit } from '../../init/lifecycle/event.ts';
 import type { Daemon, State } from '../../init/lifecycle/state.ts';
 import { createState, nextDeadline, transition } from '../../init/lifecycle/transition.ts';
 
 type Input = z.input<typeof bundleSchema>;
-type EffectOf<T extends Effect['type']> = Extract<Effect, { readonly type: T }>;
 type Unstamped = Event extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never;
 
 export function bundleOf(input: Input): Bundle {

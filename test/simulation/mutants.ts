@@ -238,8 +238,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'keeps quiet about crashes',
     file: 'end.ts',
-    find: "before.phase === 'killed')) reportIncident(",
-    replace: "before.phase === 'killed') && step.at < 0) reportIncident(",
+    find: '(!isKilled(before)) reportIncident(',
+    replace: '(!isKilled(before) && step.at < 0) reportIncident(',
   },
   {
     name: 'leaves before those that it killed are gone',
