@@ -1,6 +1,6 @@
+import { formatProblem } from '../config/problem.ts';
 import { renderGraph } from '../init/bundle/graph.ts';
 import { loadBundle } from '../init/bundle/load.ts';
-import { formatProblem } from '../init/bundle/problem.ts';
 import { loadOptions } from './bundle-file.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { print } from './output.ts';

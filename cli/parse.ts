@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { parseDuration } from '../init/bundle/duration.ts';
-import { nearest } from '../init/bundle/nearest.ts';
+import { parseDuration } from '../config/duration.ts';
+import { nearest } from '../config/nearest.ts';
 import { usageFailure } from './failure.ts';
 import type { Arguments, Option, Values, Verb } from './verb.ts';
 

@@ -1,4 +1,4 @@
-import { formatDuration } from '../init/bundle/duration.ts';
+import { formatDuration } from '../config/duration.ts';
 
 /** A time span for a human, with the two largest units that matter: `350ms`, `12s`, `3m12s`, `2h5m`. */
 export function span(ms: number): string {

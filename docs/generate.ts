@@ -1,12 +1,13 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { EXIT_MEANINGS } from '../cli/exit-codes.ts';
 import { verbHelp } from '../cli/help.ts';
 import type { Verb } from '../cli/verb.ts';
 import { VERBS } from '../cli/verbs.ts';
-import { formatDuration } from '../init/bundle/duration.ts';
-import { jsonSchema } from '../init/bundle/json-schema.ts';
-import { schemaReference } from '../init/bundle/reference.ts';
+import { formatDuration } from '../config/duration.ts';
+import type { Json } from '../config/json-schema.ts';
+import { referenceTable } from '../config/reference.ts';
+import { FREE_NAMES, jsonSchema } from '../init/bundle/json-schema.ts';
 import { LIMITS } from '../init/control/limits.ts';
 import { FAMILIES } from '../init/control/metrics.ts';
 import { PROBLEMS } from '../init/control/problem.ts';
@@ -14,7 +15,7 @@ import { MAX_WAIT, ROUTES } from '../init/control/routes.ts';
 
 /**
  * Writes what the documents take from the code: the regions `<!-- generated: NAME -->…<!-- /generated -->` of every document
- * in this folder, and bundle.schema.json. With --check it writes nothing and fails where something is out of date.
+ * in this folder, and the JSON Schema of every configuration file. With --check it writes nothing and fails where something is out of date.
  */
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
@@ -62,7 +63,11 @@ const REGIONS: Readonly<Record<string, () => string>> = {
         help,
       ]),
     ),
-  'bundle-schema': schemaReference,
+  'bundle-schema': () => referenceTable(jsonSchema(), FREE_NAMES),
+};
+
+const SCHEMAS: Readonly<Record<string, () => Json>> = {
+  'bundle.schema.json': jsonSchema,
 };
 
 function verbSection(verb: Verb): string {
@@ -135,10 +140,11 @@ function main(check: boolean): void {
       const before = readFileSync(folder + name, 'utf8');
       return { name, before, after: fill(name, before) };
     });
-  const name = 'bundle.schema.json';
-  const after = `${JSON.stringify(jsonSchema(), undefined, 2)}\n`;
-  const before = readdirSync(folder).includes(name) ? readFileSync(folder + name, 'utf8') : '';
-  const stale = [...documents, { name, before, after }].filter((document) => document.before !== document.after);
+  const schemas = Object.entries(SCHEMAS).map(([name, make]) => {
+    const before = existsSync(folder + name) ? readFileSync(folder + name, 'utf8') : '';
+    return { name, before, after: `${JSON.stringify(make(), undefined, 2)}\n` };
+  });
+  const stale = [...documents, ...schemas].filter((document) => document.before !== document.after);
 
   for (const document of stale) {
     if (check) {

@@ -1,9 +1,9 @@
 import { existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { formatProblem } from '../config/problem.ts';
 import { HEARTBEAT_INTERVAL } from '../healthcheck/heartbeat.ts';
 import { createAnnouncer } from './announce.ts';
 import { type LoadOptions, loadBundle } from './bundle/load.ts';
-import { formatProblem } from './bundle/problem.ts';
 import type { Bundle } from './bundle/schema.ts';
 import { unfitHere } from './child/fitness.ts';
 import { protectFromOomKiller } from './child/oom.ts';

@@ -1,8 +1,8 @@
+import { formatProblem } from '../config/problem.ts';
 import { createHeartbeat, type Heartbeat } from '../healthcheck/heartbeat.ts';
 import type { Execution } from '../healthcheck/probe/check.ts';
 import { probe } from '../healthcheck/probe/probe.ts';
 import { type LoadOptions, loadBundle } from './bundle/load.ts';
-import { formatProblem } from './bundle/problem.ts';
 import { unfitHere } from './child/fitness.ts';
 import { resolvePrivileges } from './child/privileges.ts';
 import { type Ran, runCommand, runHooks } from './child/run.ts';

@@ -1,5 +1,5 @@
+import { formatDuration } from '../config/duration.ts';
 import { aggregate, type DaemonHealth, type HealthReport } from '../healthcheck/aggregate.ts';
-import { formatDuration } from './bundle/duration.ts';
 import { describeCause } from './lifecycle/cause.ts';
 import { unmetDependencies } from './lifecycle/dependencies.ts';
 import { exitCodeOf } from './lifecycle/diagnosis.ts';

@@ -1,9 +1,9 @@
 import { dirname, resolve } from 'node:path';
+import type { FileText } from '../../config/files.ts';
+import { child, type Entry, entriesOf, type Node } from '../../config/node.ts';
+import { type Finding, formatPath, type Path, type Problem, quote } from '../../config/problem.ts';
 import { parseEnvFile, parseRawEnvFile } from './env-file.ts';
-import type { FileText } from './files.ts';
 import type { Variables } from './interpolate.ts';
-import { child, type Entry, entriesOf, type Node } from './node.ts';
-import { type Finding, formatPath, type Path, type Problem, quote } from './problem.ts';
 import { secretUses, textOf } from './references.ts';
 
 /** Where relative paths of a bundle start, and how its files are read. */

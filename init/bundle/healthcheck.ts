@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { duration, exactlyOne, key, port, rule } from './values.ts';
+import { duration, exactlyOne, key, port, rule } from '../../config/values.ts';
 
 const LOOPBACK = '127.0.0.1';
 

@@ -1,6 +1,6 @@
-import { typed } from './core-schema.ts';
-import { type Entry, type Node, type ScalarNode, sizeOf } from './node.ts';
-import { type Finding, formatPath, type Path, quote } from './problem.ts';
+import { typed } from '../../config/core-schema.ts';
+import { type Entry, type Node, type ScalarNode, sizeOf } from '../../config/node.ts';
+import { type Finding, formatPath, type Path, quote } from '../../config/problem.ts';
 
 /** Variables that a text may name. */
 export type Variables = Readonly<Record<string, string | undefined>>;

@@ -1,28 +1,28 @@
-import * as z from 'zod/mini';
+import { type Json, jsonSchemaOf } from '../../config/json-schema.ts';
 import { bundleSchema } from './schema.ts';
 
 /** The JSON Schema (draft 2020-12) of a bundle file, with a description and the default of every key. */
-export function jsonSchema(): Readonly<Record<string, unknown>> {
-  const { $schema, ...rest } = z.toJSONSchema(bundleSchema, {
-    io: 'input',
-    override: ({ zodSchema, jsonSchema: made }) => {
-      if (zodSchema instanceof z.core.$ZodDefault) {
-        const { innerType, defaultValue } = zodSchema._zod.def;
-        made.default = z.encode(innerType, defaultValue);
-      }
-    },
-  });
-  return {
-    $schema,
-    $id: 'bundle.schema.json',
-    title: 'bundle.yaml',
-    description: 'The daemons of one container, which one init runs.',
-    ...withExtensions(rest),
-  };
+export function jsonSchema(): Json {
+  return withExtensions(
+    jsonSchemaOf(bundleSchema, {
+      id: 'bundle.schema.json',
+      title: 'bundle.yaml',
+      description: 'The daemons of one container, which one init runs.',
+    }),
+  );
 }
 
+/** What the names are that a bundle's author chooses, for the reference. */
+export const FREE_NAMES: Readonly<Record<string, string>> = {
+  daemons: '<daemon>',
+  secrets: '<secret>',
+  signals: '<signal>',
+  'daemons.<daemon>.depends_on': '<daemon>',
+  'daemons.<daemon>.ulimits': '<limit>',
+};
+
 /** Keys that begin with `x-` are the author's own, at the top and in a daemon. */
-function withExtensions(schema: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+function withExtensions(schema: Json): Json {
   const open = { patternProperties: { '^x-': {} } };
   const { properties } = schema;
   if (!isObject(properties) || !isObject(properties.daemons)) return { ...schema, ...open };
@@ -32,6 +32,6 @@ function withExtensions(schema: Readonly<Record<string, unknown>>): Readonly<Rec
   return { ...schema, ...open, properties: { ...properties, daemons } };
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

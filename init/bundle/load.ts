@@ -1,12 +1,14 @@
+import { type FileText, readTextFile } from '../../config/files.ts';
+import { child, entriesOf, type MapNode, type Node, toValue, type YamlText } from '../../config/node.ts';
+import { capped, first, placed } from '../../config/places.ts';
+import { type Finding, formatPath, type Path, type Problem, problemOf } from '../../config/problem.ts';
+import { readYaml } from '../../config/read-yaml.ts';
+import { checkShape } from '../../config/shape.ts';
+import { AS_WRITTEN, BUNDLE_WORDS } from './bundle-words.ts';
 import { directoryOf, readFileReferences } from './file-references.ts';
-import { type FileText, readTextFile } from './files.ts';
 import { interpolateTree, type Variables } from './interpolate.ts';
-import { checkShape } from './issues.ts';
-import { child, entriesOf, type MapNode, type Node, placesIn, toValue, type YamlText } from './node.ts';
-import { type Finding, formatPath, type Path, type Problem, problemOf } from './problem.ts';
-import { readYaml } from './read-yaml.ts';
 import { checkReferences } from './references.ts';
-import type { Bundle } from './schema.ts';
+import { type Bundle, bundleSchema } from './schema.ts';
 import { select, wishOf } from './selection.ts';
 import { settle } from './settle.ts';
 import { warningsOf } from './warnings.ts';
@@ -30,9 +32,6 @@ export interface CheckOptions extends LoadOptions {
   readonly readFile: (path: string) => FileText;
 }
 
-/** More problems than this are counted, not told. */
-const MOST_PROBLEMS = 100;
-
 /** Reads and checks a bundle file, of at most 1 MiB. Never rejects: what is wrong is in the result, all of it. */
 export async function loadBundle(options: LoadOptions): Promise<Loaded> {
   const file = readTextFile(options.file);
@@ -52,7 +51,7 @@ export function checkBundle(text: string, yaml: YamlText, options: CheckOptions)
   const own = withoutExtensions(yaml.root);
   const root = text.includes('$') ? interpolateTree(own, environment, findings) : own;
   if (holdsNul(root)) findings.push(...first(nulCharacters(root, [])));
-  const shape = checkShape(toValue(root), root);
+  const shape = checkShape(bundleSchema, toValue(root, AS_WRITTEN), root, BUNDLE_WORDS);
   if (!shape.ok) findings.push(...first(notYetFound(shape.findings, findings)));
   findings.push(...first(checkReferences(root)));
   const daemons = entriesOf(child(root, 'daemons'));
@@ -63,8 +62,8 @@ export function checkBundle(text: string, yaml: YamlText, options: CheckOptions)
   const problems = [...placed([...findings, ...files.findings], file, text), ...files.problems, ...selection.problems];
   if (!shape.ok || problems.length > 0) return { ok: false, problems: capped(problems, file) };
   const place = { ...around, selected: selection.names, variables: files.variables };
-  const warnings = placed(warningsOf(shape.bundle, root, place), file, text);
-  return { ok: true, bundle: settle(shape.bundle, place), warnings };
+  const warnings = placed(warningsOf(shape.value, root, place), file, text);
+  return { ok: true, bundle: settle(shape.value, place), warnings };
 }
 
 /** Keys that begin with `x-` are the author's own, at the top and in a daemon, as in Compose. */
@@ -110,42 +109,4 @@ const HOLDS_NUL = 'holds a NUL character, which no program can be given';
 function* notYetFound(more: Iterable<Finding>, found: readonly Finding[]): Generator<Finding> {
   const places = new Set(found.map((finding) => finding.offset));
   for (const finding of more) if (!places.has(finding.offset)) yield finding;
-}
-
-function first(findings: Iterable<Finding>): readonly Finding[] {
-  const some: Finding[] = [];
-  for (const finding of findings) {
-    some.push(finding);
-    if (some.length > MOST_PROBLEMS) break;
-  }
-  return some;
-}
-
-/** Findings in the order of the file, each told once, with line and column. */
-function placed(findings: readonly Finding[], file: string, text: string): readonly Problem[] {
-  if (findings.length === 0) return [];
-  const placeOf = placesIn(text);
-  const told = new Set<string>();
-  return [...findings]
-    .sort((a, b) => a.offset - b.offset)
-    .filter(({ offset, message }) => {
-      const isNew = !told.has(`${offset} ${message}`);
-      told.add(`${offset} ${message}`);
-      return isNew;
-    })
-    .map(({ offset, path, message, hint }) => ({
-      file,
-      ...placeOf(offset),
-      path,
-      message,
-      ...(hint === undefined ? {} : { hint }),
-    }));
-}
-
-function capped(problems: readonly Problem[], file: string): readonly Problem[] {
-  if (problems.length <= MOST_PROBLEMS) return problems;
-  return [
-    ...problems.slice(0, MOST_PROBLEMS),
-    problemOf(file, `more than ${MOST_PROBLEMS} problems`, 'mend these first'),
-  ];
 }

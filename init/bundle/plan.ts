@@ -1,4 +1,4 @@
-import { formatDuration } from './duration.ts';
+import { formatDuration } from '../../config/duration.ts';
 import { conditionWord, renderGraph, startLayers } from './graph.ts';
 import type { Bundle, DaemonSpec, Healthcheck } from './schema.ts';
 

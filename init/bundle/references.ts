@@ -1,6 +1,6 @@
-import { child, type Entry, entriesOf, type Node } from './node.ts';
+import { child, type Entry, entriesOf, type Node } from '../../config/node.ts';
+import { didYouMean, type Finding, formatPath, type Path, quote, quoteAll } from '../../config/problem.ts';
 import { startOrder } from './order.ts';
-import { didYouMean, type Finding, formatPath, type Path, quote, quoteAll } from './problem.ts';
 
 /** A name that the file uses for a daemon or a secret, with its place. */
 export interface Reference {

@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
+import { duration, exactlyOne, key, text } from '../../config/values.ts';
 import { healthcheck, ready } from './healthcheck.ts';
 import { CAPABILITIES, FREE_SIGNALS, ULIMITS } from './names.ts';
-import { command, duration, environment, exactlyOne, key, labels, name, signal, text } from './values.ts';
+import { command, environment, labels, name, signal } from './values.ts';
 
 /**
  * The shape of `bundle.yaml`. Keys are the Compose Specification's wherever it has one. `z.decode` turns a file's value

@@ -1,6 +1,6 @@
+import type { Entry } from '../../config/node.ts';
+import { didYouMean, type Problem, problemOf, quote, quoteAll } from '../../config/problem.ts';
 import type { Variables } from './interpolate.ts';
-import type { Entry } from './node.ts';
-import { didYouMean, type Problem, problemOf, quote, quoteAll } from './problem.ts';
 import { dependenciesOf, profilesOf } from './references.ts';
 
 /** The daemons that are to run, as the operator and the profiles say, and what is wrong with that choice. */

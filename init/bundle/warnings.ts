@@ -1,6 +1,6 @@
-import { formatDuration } from './duration.ts';
-import { at, type Node, placeOf } from './node.ts';
-import { type Finding, formatPath, type Path, quote } from './problem.ts';
+import { formatDuration } from '../../config/duration.ts';
+import { at, type Node, placeOf } from '../../config/node.ts';
+import { type Finding, formatPath, type Path, quote } from '../../config/problem.ts';
 import type { Bundle } from './schema.ts';
 import { leavesOut, type Place } from './settle.ts';
 

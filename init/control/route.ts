@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { nearest } from '../bundle/nearest.ts';
+import { nearest } from '../../config/nearest.ts';
 import type { ControlPlane } from '../lifecycle/event.ts';
 import type { Init } from './init.ts';
 import type { Outbox } from './outbox.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
+import { formatDuration } from '../../config/duration.ts';
+import { key } from '../../config/values.ts';
 import { type HealthRoute, httpStatus } from '../../healthcheck/codes.ts';
 import { HEALTH_JSON, type HealthJson, healthJson } from '../../healthcheck/health-json.ts';
-import { formatDuration } from '../bundle/duration.ts';
-import { key } from '../bundle/values.ts';
 import { parseSignal } from '../posix/signal-names.ts';
 import { VERSION } from '../version.ts';
 import { eventStream } from './event-stream.ts';

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
+import { key } from '../../config/values.ts';
 import { HEALTH_STATUSES } from '../../healthcheck/aggregate.ts';
 import type { HealthJson } from '../../healthcheck/health-json.ts';
-import { key } from '../bundle/values.ts';
 import { CAUSES } from '../lifecycle/cause.ts';
 import { STATUSES } from '../lifecycle/state.ts';
 import type { BundleStatus, DaemonStatus, HistoryEntry } from '../status.ts';

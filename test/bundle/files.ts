@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { YamlText } from '../../config/node.ts';
+import { readPlainYaml } from '../../config/plain-yaml.ts';
+import { formatProblem } from '../../config/problem.ts';
+import { readAnyYaml } from '../../config/yaml.ts';
 import { checkBundle, type Loaded, loadBundle } from '../../init/bundle/load.ts';
-import type { YamlText } from '../../init/bundle/node.ts';
-import { readPlainYaml } from '../../init/bundle/plain-yaml.ts';
-import { formatProblem } from '../../init/bundle/problem.ts';
 import type { Bundle } from '../../init/bundle/schema.ts';
-import { readAnyYaml } from '../../init/bundle/yaml.ts';
 
 /** A directory of its own, removed when it goes out of scope. */
 export function directory(): Disposable & {

@@ -5,7 +5,7 @@ import { getuid } from 'node:process';
 import { test } from 'node:test';
 import { execaSync } from 'execa';
 import fc from 'fast-check';
-import { formatProblem } from '../../init/bundle/problem.ts';
+import { formatProblem } from '../../config/problem.ts';
 import { bundleOf, directory, load, parse, problemsOf } from './files.ts';
 
 const VALID = `

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
-import { formatDuration } from '../../init/bundle/duration.ts';
+import { formatDuration } from '../../config/duration.ts';
 import { printBundle } from '../../init/bundle/print.ts';
 import { bundleOf, parse } from './files.ts';
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
-import { readPlainYaml } from '../../init/bundle/plain-yaml.ts';
-import { readAnyYaml } from '../../init/bundle/yaml.ts';
+import { readPlainYaml } from '../../config/plain-yaml.ts';
+import { readAnyYaml } from '../../config/yaml.ts';
 import { bundleOf, parse, problemsOf } from './files.ts';
 
 const PIECES = [

@@ -1,26 +1,43 @@
 import * as z from 'zod/mini';
 import { $ZodObject, $ZodRecord } from 'zod/v4/core';
-import { foreignKeyHint } from './compose-keys.ts';
 import { typed } from './core-schema.ts';
-import { RESERVED_SIGNALS } from './names.ts';
 import { at, type Node, placeOf, placeOfKey } from './node.ts';
 import { didYouMean, type Finding, formatPath, type Path, quote, quoteAll } from './problem.ts';
-import { bundleSchema } from './schema.ts';
 
 type Issue = z.core.$ZodIssue;
 
-/** What the schema says to a value: the bundle, or every fault in the words of someone who writes YAML. */
-export type Checked =
-  | { readonly ok: true; readonly bundle: z.output<typeof bundleSchema> }
+/** What a schema says to a value: the decoded value, or every fault in the words of someone who writes YAML. */
+export type Checked<T> =
+  | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly findings: Iterable<Finding> };
 
+/** What one kind of file knows beyond its schema, for better messages. */
+export interface Words {
+  /** What to say of a key that the schema does not know, where that is more than "is not a known key". */
+  readonly unknownKey?: (path: Path, key: string) => Pick<Finding, 'message' | 'hint'> | undefined;
+  /** Whether the value at this path may be a secret: such a value is never repeated in a message. */
+  readonly isPrivate?: (path: Path) => boolean;
+}
+
 /** Checks `value`, which was made of `root`, against the schema, and finds the place of each fault. */
-export function checkShape(value: unknown, root: Node): Checked {
-  const decoded = z.safeParse(bundleSchema, value, { error: knownKeys });
-  if (decoded.success) return { ok: true, bundle: decoded.data };
+export function checkShape<S extends z.core.$ZodType>(
+  schema: S,
+  value: unknown,
+  root: Node,
+  words: Words = {},
+): Checked<z.output<S>> {
+  const decoded = z.safeParse(schema, value, { error: knownKeys });
+  if (decoded.success) return { ok: true, value: decoded.data };
   const { issues } = decoded.error;
   const cast = castInterpolated(value, issues, root);
-  return cast === undefined ? { ok: false, findings: findingsOfAll(issues, [], root) } : checkShape(cast, root);
+  if (cast !== undefined) return checkShape(schema, cast, root, words);
+  return { ok: false, findings: findingsOfAll(issues, [], { root, words }) };
+}
+
+/** What every message about a value needs to know. */
+interface Subject {
+  readonly root: Node;
+  readonly words: Words;
 }
 
 /**
@@ -67,46 +84,46 @@ function knownKeys(issue: z.core.$ZodRawIssue): string {
   return '';
 }
 
-function* findingsOfAll(issues: readonly Issue[], prefix: Path, root: Node): Generator<Finding> {
+function* findingsOfAll(issues: readonly Issue[], prefix: Path, subject: Subject): Generator<Finding> {
   for (const issue of issues) {
     const path = [...prefix, ...issue.path.filter((part) => typeof part !== 'symbol')];
     if (issue.code === 'unrecognized_keys') {
       const known = issue.message.split(' ').filter((key) => key !== '');
-      for (const key of issue.keys) yield unknownKey(key, known, path, root);
+      for (const key of issue.keys) yield unknownKey(key, known, path, subject);
     } else if (issue.code === 'invalid_key') {
-      for (const inner of issue.issues) yield badKey(inner, path, root);
-    } else if (issue.code === 'invalid_union') yield* unionFindings(issue, path, root);
-    else yield { offset: placeOf(root, path), path: formatPath(path), ...describe(issue, path, root) };
+      for (const inner of issue.issues) yield badKey(inner, path, subject);
+    } else if (issue.code === 'invalid_union') yield* unionFindings(issue, path, subject);
+    else yield { offset: placeOf(subject.root, path), path: formatPath(path), ...describe(issue, path, subject) };
   }
 }
 
-function unknownKey(key: string, known: readonly string[], path: Path, root: Node): Finding {
+function unknownKey(key: string, known: readonly string[], path: Path, subject: Subject): Finding {
   const own = [...path, key];
-  const place = { offset: placeOfKey(root, own), path: formatPath(own) };
-  const reserved = path.length === 1 && path[0] === 'signals' ? RESERVED_SIGNALS[key] : undefined;
-  if (reserved !== undefined) return { ...place, message: `cannot be given another meaning: ${reserved}` };
+  const place = { offset: placeOfKey(subject.root, own), path: formatPath(own) };
+  const special = subject.words.unknownKey?.(path, key);
+  if (special !== undefined) return { ...place, ...special };
   const listed = known.length === 0 ? undefined : `known are ${known.join(', ')}`;
-  const hint = foreignKeyHint(key, path.length) ?? didYouMean(key, known) ?? listed;
+  const hint = didYouMean(key, known) ?? listed;
   return { ...place, message: 'is not a known key', hint };
 }
 
-function badKey(inner: Issue, path: Path, root: Node): Finding {
+function badKey(inner: Issue, path: Path, subject: Subject): Finding {
   const key = String(path.at(-1));
   const { message, hint } = wordsFor(inner, quote(key), key);
-  return { offset: placeOfKey(root, path), path: formatPath(path), message, hint };
+  return { offset: placeOfKey(subject.root, path), path: formatPath(path), message, hint };
 }
 
 /** The faults of the branch that the author meant: the one whose kind of value is the one that is there. */
-function* unionFindings(issue: z.core.$ZodIssueInvalidUnion, path: Path, root: Node): Generator<Finding> {
+function* unionFindings(issue: z.core.$ZodIssueInvalidUnion, path: Path, subject: Subject): Generator<Finding> {
   const branches = issue.errors.filter((issues) => issues.length > 0);
   const meant = branches.find((issues) => issues.some((inner) => !isWrongKind(inner)));
   if (meant !== undefined) {
-    yield* findingsOfAll(meant, path, root);
+    yield* findingsOfAll(meant, path, subject);
     return;
   }
   const kinds = new Set(branches.flat().flatMap(kindsOf));
-  const message = `${show(path, root)} is not ${[...kinds].join(' or ') || 'right here'}`;
-  yield { offset: placeOf(root, path), path: formatPath(path), message };
+  const message = `${show(path, subject)} is not ${[...kinds].join(' or ') || 'right here'}`;
+  yield { offset: placeOf(subject.root, path), path: formatPath(path), message };
 }
 
 function isWrongKind(issue: Issue): boolean {
@@ -121,11 +138,11 @@ function kindsOf(issue: Issue): readonly string[] {
   return issue.code === 'invalid_union' ? issue.errors.flat().flatMap(kindsOf) : [];
 }
 
-function describe(issue: Issue, path: Path, root: Node): Pick<Finding, 'message' | 'hint'> {
-  const node = at(root, path);
+function describe(issue: Issue, path: Path, subject: Subject): Pick<Finding, 'message' | 'hint'> {
+  const node = at(subject.root, path);
   if (node === undefined && issue.message === '') return { message: 'is missing' };
   const word = node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined;
-  return wordsFor(issue, show(path, root), word);
+  return wordsFor(issue, show(path, subject), word);
 }
 
 /** The message for an issue of one value: `shown` is how the value appears in it, `word` what to find a near word for. */
@@ -182,15 +199,12 @@ const KINDS: Readonly<Record<string, string>> = {
   null: 'empty',
 };
 
-/** Keys whose values may be secrets: what stands below them is never repeated in a message. */
-const PRIVATE = new Set<string | number>(['environment', 'headers', 'labels']);
-
 /** How a value appears in a message. Nothing of a private one, and of one with variables only what the file holds. */
-function show(path: Path, root: Node): string {
-  const node = at(root, path);
+function show(path: Path, subject: Subject): string {
+  const node = at(subject.root, path);
   if (node === undefined) return '';
   if (node.kind !== 'scalar') return node.kind === 'map' ? A_MAP : A_LIST;
-  if (path[0] === 'secrets' || path.some((part) => PRIVATE.has(part))) return 'this value';
+  if (subject.words.isPrivate?.(path) === true) return 'this value';
   if (node.template !== undefined) return `the value of ${quote(node.template)}`;
   if (node.value === null) return 'an empty value';
   return typeof node.value === 'string' ? quote(node.value) : node.text;

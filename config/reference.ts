@@ -1,43 +1,36 @@
-import { jsonSchema } from './json-schema.ts';
-
 type Json = Readonly<Record<string, unknown>>;
 
-/** Every key of a bundle file as a Markdown table: key, type, default, meaning. */
-export function schemaReference(): string {
-  const rows = rowsOf(jsonSchema(), '');
+/** By path of a map with free names: what such a name is, e.g. `{ daemons: '<daemon>' }`. */
+export type FreeNames = Readonly<Record<string, string>>;
+
+/** Every key of a JSON Schema as a Markdown table: key, type, default, meaning. */
+export function referenceTable(schema: Json, names: FreeNames = {}): string {
+  const rows = rowsOf(schema, '', names);
   return ['| key | type | default | meaning |', '|---|---|---|---|', ...rows].join('\n');
 }
 
-function rowsOf(schema: Json, prefix: string): readonly string[] {
+function rowsOf(schema: Json, prefix: string, names: FreeNames): readonly string[] {
   return Object.entries(object(schema.properties)).flatMap(([name, value]) => {
     const key = object(value);
     const path = `${prefix}${name}`;
     const cells = [code(path), typeOf(key), defaultOf(schema, name, key), String(key.description ?? '')];
-    return [`| ${cells.map(cell).join(' | ')} |`, ...below(key, path)];
+    return [`| ${cells.map(cell).join(' | ')} |`, ...below(key, path, names)];
   });
 }
 
 /** The keys within a key: of the map that it is, of each value of a map with free names, of each item of a list. */
-function below(schema: Json, path: string): readonly string[] {
+function below(schema: Json, path: string, names: FreeNames): readonly string[] {
   const forms = [schema, ...list(schema.anyOf).map(object)];
   return forms.flatMap((form) => [
-    ...rowsOf(form, `${path}.`),
-    ...belowEach(object(form.additionalProperties), `${path}.${FREE_NAMES[path] ?? '<name>'}`),
-    ...belowEach(object(form.items), `${path}[]`),
+    ...rowsOf(form, `${path}.`, names),
+    ...belowEach(object(form.additionalProperties), `${path}.${names[path] ?? '<name>'}`, names),
+    ...belowEach(object(form.items), `${path}[]`, names),
   ]);
 }
 
-function belowEach(schema: Json, path: string): readonly string[] {
-  return Object.keys(schema).length === 0 ? [] : below(schema, path);
+function belowEach(schema: Json, path: string, names: FreeNames): readonly string[] {
+  return Object.keys(schema).length === 0 ? [] : below(schema, path, names);
 }
-
-const FREE_NAMES: Readonly<Record<string, string>> = {
-  daemons: '<daemon>',
-  secrets: '<secret>',
-  signals: '<signal>',
-  'daemons.<daemon>.depends_on': '<daemon>',
-  'daemons.<daemon>.ulimits': '<limit>',
-};
 
 function typeOf(schema: Json): string {
   if (typeof schema.title === 'string') return schema.title;

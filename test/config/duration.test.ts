@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatDuration, parseDuration } from '../../init/bundle/duration.ts';
+import { formatDuration, parseDuration } from '../../config/duration.ts';
 
 test('a duration that is written reads back as the same milliseconds', () => {
   fc.assert(

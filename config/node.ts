@@ -106,17 +106,20 @@ function isEmpty(node: Node): boolean {
   return node.kind === 'scalar' && node.value === null && node.text === '';
 }
 
-/** Keys whose scalars are taken as they are written: `VERSION: 1.10` stays "1.10", `command: [sleep, 10]` is text. */
-const AS_WRITTEN = new Set(['environment', 'labels', 'command', 'entrypoint', 'user']);
-
-/** The plain JavaScript value of a node. */
-export function toValue(node: Node, asWritten = false): unknown {
-  if (node.kind === 'scalar') return asWritten && node.value !== null ? node.text : node.value;
-  if (node.kind === 'list') return node.items.map((item) => toValue(item, asWritten));
+/**
+ * The plain JavaScript value of a node. Scalars below the keys `asWritten` are taken as they are written: `VERSION: 1.10`
+ * stays "1.10" there.
+ */
+export function toValue(node: Node, asWritten: ReadonlySet<string> = NO_KEYS, isText = false): unknown {
+  if (node.kind === 'scalar') return isText && node.value !== null ? node.text : node.value;
+  if (node.kind === 'list') return node.items.map((item) => toValue(item, asWritten, isText));
   const value: Record<string, unknown> = {};
-  for (const entry of node.entries) value[entry.key] = toValue(entry.value, asWritten || AS_WRITTEN.has(entry.key));
+  for (const { key, value: inner } of node.entries)
+    value[key] = toValue(inner, asWritten, isText || asWritten.has(key));
   return value;
 }
+
+const NO_KEYS: ReadonlySet<string> = new Set();
 
 /** Turns offsets of a text into lines and columns, both from 1. */
 export function placesIn(text: string): (offset: number) => { readonly line: number; readonly column: number } {
