@@ -210,7 +210,7 @@ const daemon = z
     permanent_exit_codes: key(z._default(exitCodes, []), 'Codes after which no restart is tried.'),
     stop_signal: key(z._default(signal, 'SIGTERM'), 'Sent to its process group to stop it: a name or a number.'),
     stop_grace_period: key(z._default(duration, 10_000), 'From stop_signal to SIGKILL.'),
-    user: key(z.optional(text), 'user or user:group, by name or number.'),
+    user: key(z.optional(text), "user or user:group, by name or number; empty or absent: the init's own."),
     group_add: key(
       z._default(z.array(z.union([z.string(), z.int().check(z.nonnegative())])), []),
       'Further groups, by name or number.',

@@ -44,11 +44,12 @@ export function leavesOut({ selected }: Pick<Place, 'selected'>, exitCode: strin
   return exitCode.startsWith('from:') && !selected.has(exitCode.slice('from:'.length));
 }
 
-function settleDaemon(name: string, spec: DaemonSpec, place: Place): DaemonSpec {
+function settleDaemon(name: string, { user, ...spec }: DaemonSpec, place: Place): DaemonSpec {
   const fromFiles = Object.fromEntries(place.variables.get(name) ?? []);
   const attempts = /^on-failure:(\d+)$/.exec(spec.restart)?.[1];
   return {
     ...spec,
+    ...(user === undefined || user === '' ? {} : { user }),
     env_file: [],
     environment: { ...fromFiles, ...given(spec.environment, place) },
     working_dir: resolve(place.directory, spec.working_dir ?? '.'),

@@ -24,6 +24,12 @@ daemons:
   assert.deepEqual(daemons.a?.command, ['./run']);
 });
 
+test('an empty user is none, so that a variable can leave it out', () => {
+  const text = daemon('    user: "${WHO:-}"\n');
+  assert.equal(bundleOf(parse(text)).daemons.a?.user, undefined);
+  assert.equal(bundleOf(parse(text, { environment: { WHO: 'web' } })).daemons.a?.user, 'web');
+});
+
 test('variables without a value come from the environment of the init, and are left out where it has none', () => {
   const text = daemon('    environment: [HOME, NONE, EMPTY=, A=b=c]\n');
   assert.deepEqual(bundleOf(parse(text, { environment: { HOME: '/root' } })).daemons.a?.environment, {
