@@ -132,7 +132,8 @@ export function interpolateTree(root: Node, variables: Variables, findings: Find
       findings.push({ offset: node.offset, path: formatPath(path), message: read.message, hint: read.hint });
       return { ...node, template: node.value };
     }
-    const value = node.plain ? typed(read.text) : read.text;
+    // A variable that is empty leaves an empty text, as in Compose; null would ask for the init's own variable.
+    const value = node.plain && read.text !== '' ? typed(read.text) : read.text;
     return { ...node, value, text: read.text, template: node.value };
   }
 

@@ -157,3 +157,11 @@ test('a quoted variable is cast to the number or boolean that belongs there, and
   assert.deepEqual(bundle.daemons.a?.command, ['8080', 'x']);
   assert.match(problemsOf(parse(text, { environment: { N: 'http' } }))[0] ?? '', /port: .* is not a number/);
 });
+
+test('a variable that is empty leaves an empty text, quoted or not, as in Compose', () => {
+  const text =
+    'daemons:\n  a:\n    command: ./run\n    user: ${WHO:-}\n    environment:\n      PLAIN: ${NONE:-}\n      HOME: "${NONE:-}"\n';
+  const { a } = bundleOf(parse(text, { environment: { HOME: '/root' } })).daemons;
+  assert.equal(a?.user, undefined);
+  assert.deepEqual(a?.environment, { PLAIN: '', HOME: '' });
+});
