@@ -7,6 +7,7 @@ import { VERBS } from '../cli/verbs.ts';
 import { formatDuration } from '../config/duration.ts';
 import type { Json } from '../config/json-schema.ts';
 import { referenceTable } from '../config/reference.ts';
+import { routesJsonSchema, routesReference } from '../daemons/routes/json-schema.ts';
 import { FREE_NAMES, jsonSchema } from '../init/bundle/json-schema.ts';
 import { LIMITS } from '../init/control/limits.ts';
 import { FAMILIES } from '../init/control/metrics.ts';
@@ -64,10 +65,12 @@ const REGIONS: Readonly<Record<string, () => string>> = {
       ]),
     ),
   'bundle-schema': () => referenceTable(jsonSchema(), FREE_NAMES),
+  'routes-schema': routesReference,
 };
 
 const SCHEMAS: Readonly<Record<string, () => Json>> = {
   'bundle.schema.json': jsonSchema,
+  'routes.schema.json': routesJsonSchema,
 };
 
 function verbSection(verb: Verb): string {

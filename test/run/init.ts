@@ -42,8 +42,13 @@ const PATIENCE_MS = 20_000;
 export function startInit(t: TestContext, bundle: string, options: StartOptions = {}): RunningInit {
   const directory = mkdtempSync(join(tmpdir(), 'bottled-run-'));
   const file = join(directory, 'bundle.yaml');
-  const socket = join(directory, 'run', 'control.sock');
   writeFileSync(file, bundle);
+  return startInitOn(t, file, directory, options);
+}
+
+/** Starts `bottled run` on the bundle in `file`; it is killed, and `directory` removed, at the end of the test. */
+export function startInitOn(t: TestContext, file: string, directory: string, options: StartOptions = {}): RunningInit {
+  const socket = join(directory, 'run', 'control.sock');
   const argv = [BOTTLED, 'run', '-f', file, '--socket', socket, '--log-format', 'text', ...(options.args ?? [])];
   const [command, args] = options.asProcessOne ? asProcessOne(argv) : [argv[0] ?? '', argv.slice(1)];
   const env = { PATH: process.env.PATH ?? '', HOME: directory, ...options.env };
