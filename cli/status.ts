@@ -59,13 +59,14 @@ function row(daemon: DaemonStatus): string[] {
   ];
 }
 
-/** Why it is as it is: the last failure while it is not ready, what it waits for, and what to do. */
-function note({ ready, state, cause, detail, hint, waiting_for }: DaemonStatus): string {
+/** Why it is as it is: the last failure while it is not ready, what it waits for, what to do, and what it remarks itself. */
+function note({ ready, state, cause, detail, hint, waiting_for, remark }: DaemonStatus): string {
   const troubled = !ready && state !== 'completed' && state !== 'stopped' && cause !== null;
   const parts = [
     troubled ? `${cause}: ${detail ?? ''}` : null,
     waiting_for === null ? null : `waits for ${waiting_for}`,
     troubled ? hint : null,
+    remark,
   ];
   return shown(parts.filter((part) => part !== null).join('; '));
 }

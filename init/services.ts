@@ -46,6 +46,8 @@ export function createServices(options: ServicesOptions): Services {
   const startedAt = runtime.now();
   const counts: Record<ControlPlane, number> = { cli: 0, http: 0, signal: 0, mcp: 0, web: 0 };
   const onProblem = (text: string): void => logs.own('error', undefined, text);
+  /** What a daemon's last passing probe wanted to be known. */
+  const remarks = new Map<string, { readonly incarnation: number; readonly text: string }>();
   let control: Control | undefined;
 
   const init: Init = {
@@ -56,6 +58,7 @@ export function createServices(options: ServicesOptions): Services {
         runtime.now(),
         { version: VERSION, pid: process.pid, uptime_ms: Math.round(runtime.now() - startedAt) },
         incarnations.usage(),
+        remarkOf,
       ),
     health: () => healthOf(runtime.state()),
     command: async (daemon, command, plane) => sendCommand(daemon, command, plane),
@@ -87,7 +90,11 @@ export function createServices(options: ServicesOptions): Services {
     const before = init.daemons();
     const answer = answerIn(runtime.send({ type: 'reload', bundle: loaded.bundle, plane }));
     const kept = new Set(init.daemons());
-    for (const name of before) if (!kept.has(name)) logs.forget(name);
+    for (const name of before) {
+      if (kept.has(name)) continue;
+      logs.forget(name);
+      remarks.delete(name);
+    }
     return answer;
   }
 
@@ -95,12 +102,20 @@ export function createServices(options: ServicesOptions): Services {
     const live = incarnations.find(daemon, incarnation);
     if (live === undefined || spec.healthcheck === undefined) return;
     const end = abortedAtEnd(live);
-    const { passed, detail } = await probe(spec.healthcheck, {
+    const { passed, detail, remark } = await probe(spec.healthcheck, {
       signal: end.signal,
       execute: (argv, { timeout_ms, signal }) => execute(live, spec.working_dir, argv, timeout_ms, signal),
     });
     end.forget();
+    if (remark === undefined) remarks.delete(daemon);
+    else remarks.set(daemon, { incarnation, text: remark });
     runtime.send({ type: 'probed', daemon, incarnation, passed, detail });
+  }
+
+  /** Of the daemon that runs now, not of one before it. */
+  function remarkOf(daemon: string): string | null {
+    const remark = remarks.get(daemon);
+    return remark !== undefined && incarnations.find(daemon, remark.incarnation) !== undefined ? remark.text : null;
   }
 
   async function execute(

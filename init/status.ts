@@ -21,6 +21,8 @@ export interface DaemonStatus {
   readonly exit_code: number | null;
   /** In words, what it waits for: a dependency, a retry, a probe. Null where it waits for nothing. */
   readonly waiting_for: string | null;
+  /** What a ready daemon wants to be known, from the `warning` of its HTTP probe's JSON; null where there is nothing. */
+  readonly remark: string | null;
   /** How long it has been in this state, in ms. */
   readonly state_for_ms: number;
   /** Processor time used per wall time since the last look, over all its processes; 1 is one core. Null where unknown. */

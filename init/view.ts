@@ -15,12 +15,16 @@ export interface ProcessView {
   readonly memory_bytes: number | null;
 }
 
-/** The bundle as an operator sees it. `now` is the policy's monotonic ms; `processes` tells of a daemon's processes. */
+/**
+ * The bundle as an operator sees it. `now` is the policy's monotonic ms; `processes` tells of a daemon's processes, `remarkOf`
+ * what its last passing probe wanted to be known.
+ */
 export function statusOf(
   state: State,
   now: number,
   init: Omit<BundleStatus['bundle'], 'name' | 'health' | 'ending'>,
   processes: (daemon: string) => ProcessView,
+  remarkOf: (daemon: string) => string | null,
 ): BundleStatus {
   return {
     bundle: {
@@ -29,11 +33,20 @@ export function statusOf(
       ...init,
       ending: state.shutdown?.why ?? null,
     },
-    daemons: [...state.daemons].map(([name, daemon]) => daemonStatus(state, name, daemon, now, processes(name))),
+    daemons: [...state.daemons].map(([name, daemon]) => ({
+      ...daemonStatus(state, name, daemon, now, processes(name)),
+      remark: isReady(daemon.state) ? remarkOf(name) : null,
+    })),
   };
 }
 
-function daemonStatus(state: State, name: string, daemon: Daemon, now: number, process: ProcessView): DaemonStatus {
+function daemonStatus(
+  state: State,
+  name: string,
+  daemon: Daemon,
+  now: number,
+  process: ProcessView,
+): Omit<DaemonStatus, 'remark'> {
   return {
     name,
     state: daemon.state.status,

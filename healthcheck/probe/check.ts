@@ -57,6 +57,8 @@ export type Execute = (
 export interface Finding {
   readonly passed: boolean;
   readonly said: string;
+  /** What an operator should know although it passed. */
+  readonly remark?: string;
 }
 
 /** One probe under way, as its kind sees it. */

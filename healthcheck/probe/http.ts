@@ -8,7 +8,8 @@ export const BODY_LIMIT = 65_536;
 
 /**
  * One GET on a connection of its own. The status decides: 200 to 399 or the target's list, so a redirect passes as in
- * Kubernetes and is not followed. The body must come to its end (or to `BODY_LIMIT`) in time; it is thrown away.
+ * Kubernetes and is not followed. The body must come to its end (or to `BODY_LIMIT`) in time; a JSON object can say in it
+ * `reason`, why it failed, or `warning`, what is to be known although it passed. Anything else is thrown away.
  * Certificates are not verified and no proxy is used: the question is whether this daemon answers.
  */
 export async function probeHttp(target: HttpTarget, attempt: Attempt): Promise<Finding> {
@@ -55,20 +56,41 @@ function lowerCased(headers: Readonly<Record<string, string>>): Record<string, s
 
 function judge(response: IncomingMessage, target: HttpTarget, attempt: Attempt): Finding | Promise<Finding> {
   const finding = judgeStatus(response, target);
-  if (!finding.passed) {
+  const isJson = JSON_TYPE.test(response.headers['content-type'] ?? '');
+  if (!finding.passed && !isJson) {
     response.on('error', () => {});
     return finding;
   }
   attempt.pending(`${finding.said}, but its body did not end`);
   return new Promise((resolve) => {
+    const body: Buffer[] = [];
     let bytes = 0;
     response.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
+      if (isJson) body.push(chunk);
       if (bytes >= BODY_LIMIT) resolve(finding);
     });
-    response.on('end', () => resolve(finding));
+    response.on('end', () => resolve(isJson ? remarked(finding, Buffer.concat(body).toString()) : finding));
     response.on('error', () => resolve({ passed: false, said: `${finding.said}, but its body broke off` }));
   });
+}
+
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
+
+/** The finding with what the body says of it. */
+function remarked(finding: Finding, body: string): Finding {
+  const { reason: why, warning } = objectIn(body);
+  if (!finding.passed) return typeof why === 'string' ? { ...finding, said: `${finding.said}: ${why}` } : finding;
+  return typeof warning === 'string' ? { ...finding, remark: warning } : finding;
+}
+
+function objectIn(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    return {};
+  }
 }
 
 function judgeStatus(response: IncomingMessage, target: HttpTarget): Finding {

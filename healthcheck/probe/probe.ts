@@ -17,6 +17,8 @@ export interface ProbeResult {
   readonly passed: boolean;
   /** One line of at most 200 characters, e.g. "GET http://127.0.0.1:9099/__health: 503". */
   readonly detail: string;
+  /** What the target wants an operator to know although it passed, in one line of at most 200 characters. */
+  readonly remark: string | undefined;
   readonly duration_ms: number;
 }
 
@@ -27,10 +29,15 @@ export interface ProbeResult {
 export async function probe(check: Check, context: ProbeContext): Promise<ProbeResult> {
   const start = performance.now();
   const { name, run } = kindOf(check, context.execute);
-  const { passed, said } = await within(check.timeout, context.signal, run);
+  const { passed, said, remark } = await within(check.timeout, context.signal, run);
   const subject = sentence(name, SUBJECT_LIMIT);
   const detail = sentence(subject === '' ? said : `${subject}: ${said}`, DETAIL_LIMIT);
-  return { passed, detail, duration_ms: performance.now() - start };
+  return {
+    passed,
+    detail,
+    remark: remark === undefined ? undefined : sentence(remark, DETAIL_LIMIT),
+    duration_ms: performance.now() - start,
+  };
 }
 
 const DETAIL_LIMIT = 200;

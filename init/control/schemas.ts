@@ -23,6 +23,10 @@ const Daemon = z.object({
   hint: key(z.nullable(z.string()), 'What to do about it.'),
   exit_code: key(z.nullable(z.int()), 'Code of its last end, 128 + n after signal n; null before the first.'),
   waiting_for: key(z.nullable(z.string()), 'In words: a dependency, a retry, a probe.'),
+  remark: key(
+    z.nullable(z.string()),
+    'What a ready daemon wants to be known: the `warning` in the JSON of its HTTP probe.',
+  ),
   state_for_ms: key(z.number(), 'How long it has been in this state.'),
   cpu: key(z.nullable(z.number()), 'Processor time per wall time since the last look; 1 is one core.'),
   memory_bytes: key(z.nullable(z.number()), 'Resident memory over all its processes.'),

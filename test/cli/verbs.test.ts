@@ -21,6 +21,7 @@ test('status is a table with the reason where something is wrong', async (t) => 
     waiting_for: 'the next try in 1s',
     cpu: null,
     memory_bytes: null,
+    remark: null,
   });
   const { stdout } = await bottled(['status', '--socket', socket]);
   assert.deepEqual(stdout.split('\n'), [

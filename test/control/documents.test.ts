@@ -43,6 +43,7 @@ test('metrics say what the status says', () => {
     restarts: 4,
     cpu: null,
     memory_bytes: null,
+    remark: null,
   });
   const text = metricsText(init);
   for (const line of [

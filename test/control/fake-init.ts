@@ -37,6 +37,7 @@ const DAEMON: DaemonStatus = {
   state_for_ms: 65_000,
   cpu: 0.5,
   memory_bytes: 10_485_760,
+  remark: null,
 };
 
 export function fakeInit(names: readonly string[] = ['egress', 'git-gate', 'pipelock']): FakeInit {

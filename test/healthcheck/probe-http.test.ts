@@ -23,6 +23,31 @@ test('an answer of 200 to 399 passes, everything else fails, and the detail name
   }
 });
 
+test('a JSON answer says in its body why it fails, or what is to be known although it passes', async (t) => {
+  const { port, url } = await httpTarget(t, (request, response) => {
+    const isWell = request.url === '/well';
+    response.writeHead(isWell ? 200 : 503, { 'content-type': 'application/health+json; charset=utf-8' });
+    response.end(JSON.stringify(isWell ? { warning: 'a stand-in\nruns' } : { reason: 'the kill switch is on' }));
+  });
+  const well = await ask(httpCheck({ port, path: '/well' }));
+  assert.deepEqual([well.passed, well.detail, well.remark], [true, `GET ${url}/well: 200`, 'a stand-in']);
+  const ill = await ask(httpCheck({ port, path: '/ill' }));
+  assert.deepEqual([ill.passed, ill.remark], [false, undefined]);
+  assert.equal(ill.detail, `GET ${url}/ill: 503: the kill switch is on`);
+});
+
+test('a body that is no JSON object changes nothing, whatever its type says', async (t) => {
+  const { port, url } = await httpTarget(t, (request, response) => {
+    response
+      .writeHead(503, { 'content-type': 'application/json' })
+      .end(decodeURIComponent(request.url?.slice(1) ?? ''));
+  });
+  for (const body of ['{', 'null', '[1]', '{"reason":1}']) {
+    const { detail } = await ask(httpCheck({ port, path: `/${encodeURIComponent(body)}` }));
+    assert.equal(detail, `GET ${url}/${encodeURIComponent(body)}: 503`);
+  }
+});
+
 test('a list of codes replaces 200 to 399', async (t) => {
   const { port } = await httpTarget(t, (_, response) => response.writeHead(401).end());
   assert.equal((await ask(httpCheck({ port, status: [401, 403] }))).passed, true);
