@@ -2,9 +2,9 @@
 export interface SecretFinding {
   /** The rule that found it, e.g. `github-token`, `known-secret`. */
   readonly rule: string;
-  /** What it is, for a person: "GitHub personal access token", or the name of a known secret and how it was encoded. */
+  /** What it is, for a person: "GitHub token", or the name of a known secret; and how it was encoded. */
   readonly what: string;
-  /** From 1; of the text that was scanned. */
+  /** From 1; of the bytes that were scanned. For something encoded: about where the encoded text has it. */
   readonly line: number;
   /** From 1, in bytes. */
   readonly column: number;
@@ -14,12 +14,22 @@ export interface SecretFinding {
 
 /** What one scan says. A scan that could not be finished is not a clean one: who asked must refuse. */
 export type ScanResult =
-  | { readonly ok: true; readonly findings: readonly SecretFinding[] }
+  | {
+      readonly ok: true;
+      /** One for each fingerprint, at its first place; at most 100. */
+      readonly findings: readonly SecretFinding[];
+      /** How many more fingerprints there were, at least. Where it is not 0, allowing all `findings` does not make the bytes clean. */
+      readonly unlisted: number;
+    }
   | { readonly ok: false; readonly reason: string };
 
 /** Scans bytes for secrets: rules for known kinds of tokens, and exact matches of the credentials that the bundle holds. */
 export interface Scanner {
-  /** `bytes` is not kept and may be transferred; resolves within the time limit of the scanner whatever the bytes are. */
+  /**
+   * Resolves within the time limit of the scanner from when a worker takes it, whatever the bytes are. `bytes` must stay as they are until then;
+   * they are copied, not transferred.
+   */
   scan(bytes: Uint8Array): Promise<ScanResult>;
+  /** Ends the workers. Scans that still run resolve with `ok: false`. */
   close(): Promise<void>;
 }
