@@ -1,0 +1,44 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SecondEngine } from '../../scanner/second-engine.ts';
+import type { Where } from './inspect.ts';
+import type { Found, Piece } from './scan.ts';
+
+/** Collects what a push brings for an engine that scans a directory. */
+export interface SecondOpinion {
+  /** Puts one piece aside for it. */
+  add(piece: Piece<Where>): Promise<void>;
+  /** What it found. Rejects with a sentence where it could not look at everything. */
+  finish(): Promise<readonly Found<Where>[]>;
+  /** Removes what was put aside. */
+  close(): void;
+}
+
+/**
+ * Each piece becomes a file with a number for a name: what the files are called in the push has no say in how they are
+ * scanned. Without an engine it has no opinion. Throws where `scratch` cannot be written.
+ */
+export function openSecondOpinion(engine: SecondEngine | undefined, scratch: string): SecondOpinion {
+  if (engine === undefined) return { add: async () => {}, finish: async () => [], close: () => {} };
+  const directory = mkdtempSync(join(scratch, 'push-'));
+  const places: Where[] = [];
+  return {
+    async add({ bytes, where }) {
+      const name = String(places.length);
+      places.push(where);
+      await writeFile(join(directory, name), bytes, { mode: 0o600 });
+    },
+    async finish() {
+      const result = await engine.scanDirectory(directory);
+      if (!result.ok) throw new Error(`the scan could not be finished: ${result.reason}`);
+      return result.findings.map(({ file, ...finding }) => {
+        const where = places[Number(file)];
+        if (where === undefined)
+          throw new Error(`the scan could not be finished: ${engine.name} names a file that is not there`);
+        return { finding, where };
+      });
+    },
+    close: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}

@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import type { Log } from '../../log/log.ts';
+import type { Admitted, Gate } from '../gate.ts';
+import { type Environment, gitEnvironment } from '../git/environment.ts';
+import { endGroup, endOf } from '../git/process.ts';
+import { printable } from '../printable.ts';
+import { type AttendOptions, attendPush } from '../push/attend.ts';
+import type { Outcome } from '../push/judge.ts';
+import type { Settings } from '../settings.ts';
+import type { GitChild } from './git-child.ts';
+import type { Service } from './request.ts';
+
+/** What both servers share: the gate, and how it says what it did. */
+export interface Serving extends AttendOptions {
+  readonly gate: Gate;
+  readonly settings: Settings;
+  readonly log: Log;
+}
+
+/** One request for one repository, whichever the protocol. */
+export interface Exchange {
+  readonly protocol: 'http' | 'git';
+  readonly service: Service;
+  readonly name: string;
+  readonly client: string;
+  readonly started: number;
+}
+
+/** Starts the git process that serves one request, with these variables. */
+export type Start = (env: Environment) => GitChild;
+
+/** The name of the committer that git may want for a reflog. It keeps none, but asks. */
+const NAMES = { GIT_COMMITTER_NAME: 'git-gate', GIT_COMMITTER_EMAIL: 'git-gate@localhost' };
+
+/**
+ * Runs one git process for a request and sees it to its end: the hook's question is answered, time and the client's
+ * going away end the whole process group, and one line is logged. Resolves when all is over.
+ */
+export async function serveProcess(
+  exchange: Exchange,
+  admitted: Admitted,
+  serving: Serving,
+  signal: AbortSignal,
+  start: Start,
+): Promise<void> {
+  const isPush = exchange.service === 'git-receive-pack';
+  const nonce = randomBytes(16).toString('hex');
+  const env = gitEnvironment(serving.settings, { ...NAMES, ...(isPush ? { GIT_GATE_NONCE: nonce } : {}) });
+  const { limits } = admitted.config;
+  const timeout = AbortSignal.timeout(Math.max(isPush ? limits.push_timeout : limits.fetch_timeout, 1));
+  const stop = AbortSignal.any([signal, timeout]);
+  let isClean = false;
+  try {
+    const child = start(env);
+    const attendance = isPush ? attendPush(child.channel, nonce, admitted, stop, serving) : undefined;
+    const abort = () => endGroup(child.process);
+    stop.addEventListener('abort', abort);
+    if (stop.aborted) abort();
+    const ended = await endOf(child.process);
+    stop.removeEventListener('abort', abort);
+    const outcome = await attendance?.end();
+    isClean = ended.kind === 'exit' && ended.code === 0;
+    const cause = timeout.aborted ? 'timeout' : signal.aborted ? 'client-gone' : 'failed';
+    logExchange(exchange, outcome, serving.log, ended.kind === 'exit' ? 'done' : cause);
+  } finally {
+    admitted.leave(!isClean);
+  }
+}
+
+/** Logs a request that never came so far as to run git. */
+export function logRefused(exchange: Exchange, reason: string, log: Log): void {
+  log('warn', `${verb(exchange)} of ${printable(exchange.name, 100)} refused: ${printable(reason)}`, {
+    event: exchange.service === 'git-receive-pack' ? 'push-refused' : 'fetch-refused',
+    ...fieldsOf(exchange),
+    reason: printable(reason),
+  });
+}
+
+function logExchange(exchange: Exchange, outcome: Outcome | undefined, log: Log, ended: string): void {
+  const fields = { ...fieldsOf(exchange), ended };
+  if (exchange.service === 'git-upload-pack') {
+    log('info', `fetch of ${exchange.name} served (${ended})`, { event: 'fetch', ...fields });
+    return;
+  }
+  if (outcome === undefined) {
+    log('info', `push to ${exchange.name} ended before it was judged (${ended})`, { event: 'push-ended', ...fields });
+    return;
+  }
+  const { accepted, rules, objects, bytes } = outcome;
+  const refs = rules.length > 0 ? outcome.changes.length : outcome.changes.map(({ ref }) => printable(ref, 250));
+  const more = { ...fields, refs, objects, bytes };
+  if (accepted) log('info', `push to ${exchange.name} scanned and taken by upstream`, { event: 'push', ...more });
+  else log('warn', `push to ${exchange.name} refused: ${rules.join(', ')}`, { event: 'push-refused', ...more, rules });
+}
+
+function fieldsOf({ protocol, name, client, started }: Exchange) {
+  return { protocol, repo: printable(name, 100), client, duration_ms: Math.round(performance.now() - started) };
+}
+
+function verb({ service }: Exchange): string {
+  return service === 'git-receive-pack' ? 'push' : 'fetch';
+}
