@@ -1,4 +1,5 @@
-// Builds dist/: everything in one file, V8's code cache for it, the loader, and the native part of koffi for this machine.
+// Builds dist/: the init and the command in one file, V8's code cache for it, the loader, and the native part of koffi for
+// this machine; and each daemon in a file of its own.
 // Plain JavaScript, since `npm ci` may run it with an older Node than the one that it installs.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -38,6 +39,28 @@ await build({
   logLevel: 'warning',
   // Where there is no import.meta, koffi is looked for beside the bundle.
   logOverride: { 'empty-import-meta': 'silent' },
+});
+
+await build({
+  entryPoints: {
+    pipelock: join(root, 'daemons/pipelock/main.ts'),
+    egress: join(root, 'daemons/egress/main.ts'),
+    'git-gate': join(root, 'daemons/git-gate/main.ts'),
+    'scanner-worker': join(root, 'daemons/scanner/worker.ts'),
+  },
+  outdir: dist,
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node26',
+  minify: true,
+  // Packages that are CommonJS ask for Node's own modules by require().
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  plugins: [withoutLocales],
+  define: { 'process.env.BOTTLED_VERSION': JSON.stringify(version) },
+  legalComments: 'external',
+  logLevel: 'warning',
 });
 
 wrap(join(dist, 'bottled.cjs'));

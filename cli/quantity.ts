@@ -6,16 +6,6 @@ export function span(ms: number): string {
   return formatDuration(Math.floor(ms / step) * step);
 }
 
-/** Bytes for a human: `512 B`, `35.2 MiB`. */
-export function bytes(count: number): string {
-  let value = count;
-  for (const unit of ['B', 'KiB', 'MiB']) {
-    if (value < 1024) return `${unit === 'B' ? value : value.toFixed(1)} ${unit}`;
-    value /= 1024;
-  }
-  return `${value.toFixed(1)} GiB`;
-}
-
 /** A share of one core: `0.5%`, `180%`. */
 export function percent(ratio: number): string {
   return `${(ratio * 100).toFixed(ratio < 0.1 ? 1 : 0)}%`;

@@ -1,8 +1,9 @@
+import { describeByteSize } from '../config/byte-size.ts';
 import type { BundleStatus, DaemonStatus } from '../init/status.ts';
 import { createClient } from './client.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { paint, print, shown, table } from './output.ts';
-import { bytes, percent, span } from './quantity.ts';
+import { percent, span } from './quantity.ts';
 import { readStatus, requireKnown } from './read.ts';
 import type { Arguments } from './verb.ts';
 import type { Verbs } from './verbs.ts';
@@ -54,7 +55,7 @@ function row(daemon: DaemonStatus): string[] {
     String(daemon.restarts),
     span(daemon.state_for_ms),
     daemon.cpu === null ? '-' : percent(daemon.cpu),
-    daemon.memory_bytes === null ? '-' : bytes(daemon.memory_bytes),
+    daemon.memory_bytes === null ? '-' : describeByteSize(daemon.memory_bytes),
     note(daemon),
   ];
 }

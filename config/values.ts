@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { formatByteSize, parseByteSize } from './byte-size.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 
 /** The kinds of values that configuration files share. A message continues the value: `"10 sec" is not a duration; …`. */
@@ -38,6 +39,21 @@ export const duration = z.codec(z.union([durationText, z.literal(0)]), z.int().c
     refuse(payload, 'is not a duration; write a number with its unit: "500ms", "10s", "1m30s"'),
   encode: formatDuration,
 });
+
+const byteSizeText = z.string();
+z.globalRegistry.add(byteSizeText, { title: 'size', pattern: '^\\d+ ?([bB]|[kKmMgG]([iI]?[bB])?)?$' });
+
+/** Bytes, from a size such as `64mb`, `64 MiB` or a plain number. */
+export const byteSize = z.codec(
+  z.union([byteSizeText, z.int().check(z.nonnegative())]),
+  z.int().check(z.nonnegative()),
+  {
+    decode: (written, payload) =>
+      parseByteSize(String(written)) ??
+      refuse(payload, 'is not a size; write bytes, or a number with b, kb, mb or gb: "10mb"'),
+    encode: formatByteSize,
+  },
+);
 
 /** Text that an author may well write without quotes although YAML then reads a number. */
 export const text = z.codec(z.union([z.string(), z.number()]), z.string(), {

@@ -7,6 +7,8 @@ import { VERBS } from '../cli/verbs.ts';
 import { formatDuration } from '../config/duration.ts';
 import type { Json } from '../config/json-schema.ts';
 import { referenceTable } from '../config/reference.ts';
+import { gateJsonSchema } from '../daemons/git-gate/config/schema.ts';
+import { pipelockJsonSchema } from '../daemons/pipelock/settings.ts';
 import { routesJsonSchema, routesReference } from '../daemons/routes/json-schema.ts';
 import { FREE_NAMES, jsonSchema } from '../init/bundle/json-schema.ts';
 import { LIMITS } from '../init/control/limits.ts';
@@ -66,11 +68,15 @@ const REGIONS: Readonly<Record<string, () => string>> = {
     ),
   'bundle-schema': () => referenceTable(jsonSchema(), FREE_NAMES),
   'routes-schema': routesReference,
+  'git-gate-schema': () => referenceTable(gateJsonSchema(), { repos: '<name>' }),
+  'pipelock-schema': () => referenceTable(pipelockJsonSchema()),
 };
 
 const SCHEMAS: Readonly<Record<string, () => Json>> = {
   'bundle.schema.json': jsonSchema,
   'routes.schema.json': routesJsonSchema,
+  'git-gate.schema.json': gateJsonSchema,
+  'pipelock.schema.json': pipelockJsonSchema,
 };
 
 function verbSection(verb: Verb): string {

@@ -1,7 +1,7 @@
 import type { Authority } from '../authority/authority.ts';
+import type { RawHeaders } from '../http/headers.ts';
 
-/** Names and values as they came over the wire, in order, one pair after the other: Node's `rawHeaders`. */
-export type RawHeaders = readonly string[];
+export type { RawHeaders };
 
 /** What an agent asks for, after TLS and framing are dealt with and before anything of it goes out. */
 export interface Question {
@@ -49,7 +49,7 @@ export type WatchStep =
 /** Told to the agent as `text/plain`, one line that begins with `egress: `. */
 export interface Refused {
   readonly kind: 'refused';
-  readonly status: 400 | 403 | 407 | 413 | 414 | 421 | 429 | 431 | 501 | 502 | 503 | 504;
+  readonly status: 400 | 403 | 407 | 408 | 413 | 414 | 421 | 429 | 431 | 501 | 502 | 503 | 504;
   /** The class of it, for metrics and logs, e.g. `host-not-allowed`, `secret-found`. */
   readonly code: string;
   /** The line, without the prefix; never holds a secret. */

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { unwatchFile, watchFile } from 'node:fs';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { formatProblem, type Problem } from '../../config/problem.ts';
 import { createLog, type Log } from '../log/log.ts';
+import { watchDirectoryOf } from '../watch/watch-directory.ts';
 import { type GateConfig, loadGateConfig } from './config/load.ts';
 import { createGate } from './gate.ts';
 import { createGateScanner } from './gate-scanner.ts';
@@ -19,8 +19,6 @@ const EXIT_CONFIG = 2;
 const EXIT_FAILED = 1;
 /** How long requests may go on after SIGTERM. */
 const DRAIN_MS = 4500;
-/** How often git-gate.yaml is looked at. A look sees a file written in place, one renamed over it, and a swapped link. */
-const LOOK_MS = 1000;
 
 const log = createLog('git-gate');
 await main();
@@ -58,11 +56,11 @@ async function main(): Promise<void> {
 
   const reload = createReload(settings, gate.configure, log);
   process.on('SIGHUP', reload);
-  watchFile(settings.file, { interval: LOOK_MS, persistent: false }, reload);
+  const stopWatching = watchDirectoryOf(settings.file, reload);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopped.abort());
 
   await once(stopped.signal, 'abort');
-  unwatchFile(settings.file);
+  stopWatching();
   log('info', 'git-gate stops: it takes no more requests and ends those that run', { event: 'stopping' });
   await drain([http, ...(git === undefined ? [] : [git])], connections);
   await maintaining;
@@ -102,13 +100,19 @@ function track(socket: Socket, connections: Set<Socket>): void {
 
 function logListening(settings: Settings, http: Server, git: Server | undefined, config: GateConfig): void {
   const ports = { http: portOf(http), git: git === undefined ? undefined : portOf(git) };
-  const also = ports.git === undefined ? '' : ` and git://${settings.listen}:${ports.git}`;
+  const host = settings.listen.includes(':') ? `[${settings.listen}]` : settings.listen;
+  const at = (scheme: string, port: number | undefined): string => `${scheme}://${host}:${port}`;
+  const also = ports.git === undefined ? '' : ` and ${at('git', ports.git)}`;
   const names = [...config.repos.keys()];
-  log('info', `git-gate serves ${names.length} repositories at http://${settings.listen}:${ports.http}${also}`, {
-    event: 'listening',
-    ...ports,
-    repos: names,
-  });
+  log(
+    'info',
+    `git-gate serves ${names.length} ${names.length === 1 ? 'repository' : 'repositories'} at ${at('http', ports.http)}${also}`,
+    {
+      event: 'listening',
+      ...ports,
+      repos: names,
+    },
+  );
 }
 
 function portOf(server: Server): number | undefined {

@@ -1,8 +1,9 @@
-import { existsSync, unwatchFile, watchFile } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import { formatProblem } from '../../config/problem.ts';
 import type { Log } from '../log/log.ts';
+import { watchDirectoryOf } from '../watch/watch-directory.ts';
 import { type ConfigFile, configFile } from './config-file.ts';
 import type { Engine, Running } from './engine.ts';
 import { formatListen, type LauncherSettings } from './environment.ts';
@@ -25,9 +26,6 @@ export interface Launcher {
 export interface Refused {
   readonly exitCode: 2 | 1;
 }
-
-/** How often the files are looked at: by their state, so that a write in place, a rename and a swapped symbolic link are all seen. */
-const LOOK_MS = 500;
 
 /** Generates, checks and installs the configuration, starts the engine and keeps it up to date. */
 export async function launch(launcher: LauncherSettings, engine: Engine, log: Log): Promise<Launcher | Refused> {
@@ -62,9 +60,8 @@ function keepUpToDate({ launcher, engine, file, config, log, running, health }: 
   let current = config;
   let last = Promise.resolve();
   let isWaiting = false;
-  const watched = [launcher.routesFile, ...(launcher.settingsFile === undefined ? [] : [launcher.settingsFile])];
-  const look = () => void reload();
-  for (const path of watched) watchFile(path, { interval: LOOK_MS, persistent: false }, look);
+  const files = [launcher.routesFile, ...(launcher.settingsFile === undefined ? [] : [launcher.settingsFile])];
+  const watches = files.map((path) => watchDirectoryOf(path, () => void reload()));
 
   /** Requests that come while one reload waits for another become one. */
   function reload(): Promise<void> {
@@ -98,7 +95,7 @@ function keepUpToDate({ launcher, engine, file, config, log, running, health }: 
   }
 
   const ended = running.ended.then((code) => {
-    for (const path of watched) unwatchFile(path, look);
+    for (const stop of watches) stop();
     health.close();
     health.closeAllConnections();
     return code;

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import * as z from 'zod/mini';
+import { type Json, jsonSchemaOf } from '../../config/json-schema.ts';
 import { type LoadedConfig, loadConfig } from '../../config/load.ts';
 import { duration, key, rule } from '../../config/values.ts';
 
@@ -102,6 +103,15 @@ export const settingsSchema = z.strictObject({
 });
 
 export type Settings = z.output<typeof settingsSchema>;
+
+/** The JSON Schema of pipelock.yaml. */
+export function pipelockJsonSchema(): Json {
+  return jsonSchemaOf(settingsSchema, {
+    id: 'pipelock.schema.json',
+    title: 'pipelock.yaml',
+    description: 'What an operator can say about pipelock. Hosts come from routes.yaml.',
+  });
+}
 
 /** The settings of a bundle that has none of its own. */
 export const DEFAULT_SETTINGS: Settings = z.parse(settingsSchema, {});

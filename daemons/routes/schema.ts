@@ -1,9 +1,8 @@
 import { METHODS } from 'node:http';
 import type { RE2JS } from 're2js';
 import * as z from 'zod/mini';
-import { key, port, refuse, rule, text } from '../../config/values.ts';
+import { byteSize, key, port, refuse, rule, text } from '../../config/values.ts';
 import { formatHost, parseHost } from '../authority/authority.ts';
-import { formatByteSize, parseByteSize } from './byte-size.ts';
 import { authHeaderFault, headerMatchFault, TOKEN } from './headers.ts';
 import { compilePattern } from './pattern.ts';
 import { parseTarget } from './target.ts';
@@ -154,13 +153,6 @@ const match = z.strictObject({
     'One of these must be the method, in any case here. GET does not imply HEAD. Without it every method but TRACE is allowed.',
   ),
   headers: key(z.optional(listOf(headerRule, MOST.items)), 'All of these must match.'),
-});
-
-const byteSize = z.codec(z.union([z.string(), z.int().check(z.nonnegative())]), z.int().check(z.nonnegative()), {
-  decode: (written, payload) =>
-    parseByteSize(String(written)) ??
-    refuse(payload, 'is not a size; write bytes, or a number with b, kb, mb or gb: "10mb"'),
-  encode: formatByteSize,
 });
 
 const dlp = z.strictObject({

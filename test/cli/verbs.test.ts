@@ -26,10 +26,10 @@ test('status is a table with the reason where something is wrong', async (t) => 
   const { stdout } = await bottled(['status', '--socket', socket]);
   assert.deepEqual(stdout.split('\n'), [
     'test: healthy, up 3m12s, pid 1, bottled 0.1.0',
-    'NAME      STATE    READY  PID  RESTARTS  FOR   CPU  MEMORY    NOTE',
-    'egress    running  yes    100  0         1m5s  50%  10.0 MiB',
-    'git-gate  backoff  no     -    3         1m5s  -    -         exit-code: exit code 3; waits for the next try in 1s; look at its log',
-    'pipelock  running  yes    102  0         1m5s  50%  10.0 MiB',
+    'NAME      STATE    READY  PID  RESTARTS  FOR   CPU  MEMORY  NOTE',
+    'egress    running  yes    100  0         1m5s  50%  10 MiB',
+    'git-gate  backoff  no     -    3         1m5s  -    -       exit-code: exit code 3; waits for the next try in 1s; look at its log',
+    'pipelock  running  yes    102  0         1m5s  50%  10 MiB',
   ]);
 });
 

@@ -1,7 +1,6 @@
 import * as z from 'zod/mini';
 import { type Json, jsonSchemaOf } from '../../../config/json-schema.ts';
-import { duration, key, refuse, rule, text } from '../../../config/values.ts';
-import { byteSize } from './byte-size.ts';
+import { byteSize, duration, key, refuse, rule, text } from '../../../config/values.ts';
 import { isRefPattern } from './ref-pattern.ts';
 import { parseUpstream, type Upstream } from './upstream-url.ts';
 

@@ -1,5 +1,5 @@
+import { describeByteSize } from '../../../config/byte-size.ts';
 import type { Scanner } from '../../scanner/finding.ts';
-import { formatSize } from '../config/byte-size.ts';
 import type { RepoRules } from '../config/load.ts';
 import { contents, type NewObject, type Store } from './objects.ts';
 import type { Found, Piece, PieceScan } from './scan.ts';
@@ -52,11 +52,11 @@ export function faultsOfSizes(objects: readonly NewObject[], { maxContent, rules
     total += size;
     const most = type === 'blob' ? rules.maxBlob : MOST_METADATA;
     if (size <= most || faults.length >= MOST_FAULTS) continue;
-    const reason = `it has ${formatSize(size)}; what is larger than ${formatSize(most)} is not scanned, and so not pushed`;
+    const reason = `it has ${describeByteSize(size)}; what is larger than ${describeByteSize(most)} is not scanned, and so not pushed`;
     faults.push({ rule: 'max-blob', path: path === '' ? `a ${type}` : path, reason });
   }
   if (total > maxContent) {
-    const reason = `its new objects hold ${formatSize(total)} unpacked; at most ${formatSize(maxContent)} are taken at once`;
+    const reason = `its new objects hold ${describeByteSize(total)} unpacked; at most ${describeByteSize(maxContent)} are taken at once`;
     faults.push({ rule: 'max-content', path: 'the push', reason });
   }
   return faults;

@@ -1,7 +1,7 @@
 import { join, sep } from 'node:path';
+import { describeByteSize } from '../../../config/byte-size.ts';
 import type { Scanner } from '../../scanner/finding.ts';
 import type { SecondEngine } from '../../scanner/second-engine.ts';
-import { formatSize } from '../config/byte-size.ts';
 import type { GateConfig, Repo } from '../config/load.ts';
 import { gitEnvironment } from '../git/environment.ts';
 import { runGit } from '../git/process.ts';
@@ -70,7 +70,7 @@ export async function judge(question: HookQuestion, options: JudgeOptions): Prom
     const { limits } = options.config;
     const sent = await forward(changes, { settings: options.settings, repo: options.repo, limits, quarantine, store });
     if (!sent.ok) return refused(['upstream'], [...sent.words, ...tellReasons(sent.reasons)], objects);
-    const summary = `git-gate: ${objects.length} new objects (${formatSize(sizeOf(objects))}) scanned; upstream has them`;
+    const summary = `git-gate: ${objects.length} new objects (${describeByteSize(sizeOf(objects))}) scanned; upstream has them`;
     return {
       accepted: true,
       rules: [],
