@@ -1,6 +1,6 @@
 import { Agent, type ClientRequest, request } from 'node:http';
 import { type Authority, formatAuthority } from '../authority/authority.ts';
-import type { RawHeaders } from '../http/headers.ts';
+import { allValues, type RawHeaders, without } from '../http/headers.ts';
 
 /** A request on its way out. */
 export interface Departure {
@@ -37,6 +37,22 @@ const idle_ms = 30_000;
 /** Header section of an answer: as large as what an agent may send. */
 const headerBytes = 64 * 1024;
 
+/**
+ * Whether the answer may be an event stream: the client asks for one, or, as the SDKs of language models do, asks for it in a body. Big
+ * downloads are GETs that do not.
+ */
+function mayStream(method: string, headers: RawHeaders): boolean {
+  if (method !== 'GET' && method !== 'HEAD') return true;
+  return allValues(headers, 'accept').some((value) => value.toLowerCase().includes('text/event-stream'));
+}
+
+const acceptEncoding: ReadonlySet<string> = new Set(['accept-encoding']);
+
+/** pipelock refuses an event stream that is compressed, since it cannot look into it. */
+function uncompressed(headers: RawHeaders): RawHeaders {
+  return [...without(headers, acceptEncoding), 'Accept-Encoding', 'identity'];
+}
+
 /** pipelock begins each refusal with this; on a WebSocket it names the protocol before. */
 const refusal = /^(?:WebSocket )?blocked: /;
 
@@ -66,7 +82,8 @@ export function throughPipelock(url: string): Upstream {
     request({ scheme, authority, method, target, headers }) {
       const origin = formatAuthority(authority, scheme === 'https' ? 443 : 80);
       const path = `${scheme}://${origin}${target}`;
-      return request({ ...place, agent, method, path, headers: ['Host', origin, ...headers] });
+      const sent = mayStream(method, headers) ? uncompressed(headers) : headers;
+      return request({ ...place, agent, method, path, headers: ['Host', origin, ...sent] });
     },
     webSocket({ scheme, authority, target, headers }) {
       const secure = scheme === 'https';

@@ -55,6 +55,19 @@ test("pipelock's refusals reach the agent word for word, marked as pipelock's", 
   assert.deepEqual([origins.body, field(origins.headers, 'x-refused-by')], ['forbidden\n', []]);
 });
 
+test('what may be answered by an event stream asks for it uncompressed, since pipelock refuses what it cannot look into', async (t) => {
+  const bottle = await openBottle(t);
+  const encodings = async (method: string, accept: string): Promise<readonly string[]> => {
+    const headers = { Accept: accept, 'accept-encoding': 'gzip, br' };
+    const reply = await ask(bottle, 'https://example.com/', { method, headers });
+    const seen: { readonly headers: string[] } = JSON.parse(reply.body);
+    return field(seen.headers, 'accept-encoding');
+  };
+  assert.deepEqual(await encodings('GET', 'application/octet-stream'), ['gzip, br']);
+  assert.deepEqual(await encodings('GET', 'Text/Event-Stream'), ['identity']);
+  assert.deepEqual(await encodings('POST', 'application/json'), ['identity']);
+});
+
 test('a kept connection that pipelock closed is replaced without the agent noticing', async (t) => {
   let connections = 0;
   const server = createServer((socket) => {
