@@ -29,7 +29,7 @@ export async function hunt({ file, find, replace }: Mutant): Promise<Catch> {
   if (occurrences !== 1) return { outcome: 'unmatched', occurrences };
   const home = await mkdtemp(join(tmpdir(), 'mutant-'));
   try {
-    await cp(join(ROOT, 'init'), join(home, 'init'), { recursive: true });
+    for (const room of ['config', 'init']) await cp(join(ROOT, room), join(home, room), { recursive: true });
     await cp(join(ROOT, 'test/simulation'), join(home, 'test/simulation'), { recursive: true });
     await cp(join(ROOT, 'package.json'), join(home, 'package.json'));
     await symlink(join(ROOT, 'node_modules'), join(home, 'node_modules'));

@@ -53,9 +53,11 @@ test('a fingerprint that the operator allows passes, and no other', async (t) =>
   const token = fakeToken();
   await commit(agent, { 'fixture.txt': token });
   const refused = await git(agent, ['push', 'origin', 'HEAD:refs/heads/fixture']);
-  const fingerprint = /fingerprint ([0-9a-f]{64})/.exec(refused.said)?.[1];
+  const shown = [...refused.said.matchAll(/fingerprint ([0-9a-f]{64})/g)].map(([, fingerprint]) => fingerprint);
+  assert.ok(shown.length > 0);
+  const allow = shown.map((fingerprint) => `  - { fingerprint: ${fingerprint}, reason: a fixture }\n`).join('');
   assert.match(refused.said, /the operator can let it pass by its fingerprint, under "allow" in git-gate\.yaml/);
-  gate.write(yamlFor(upstream, '', `allow:\n  - { fingerprint: ${fingerprint}, reason: a fixture }`));
+  gate.write(yamlFor(upstream, '', `allow:\n${allow}`));
   gate.signal('SIGHUP');
   await gate.logged('reloaded');
   const allowed = await git(agent, ['push', 'origin', 'HEAD:refs/heads/fixture']);
