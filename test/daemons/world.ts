@@ -1,6 +1,11 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestListener } from 'node:http';
-import { createServer as createHttpsServer, Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import {
+  createServer as createHttpsServer,
+  Agent as HttpsAgent,
+  type Server as HttpsServer,
+  request as httpsRequest,
+} from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +19,7 @@ export interface Service {
   readonly origin: string;
   /** Its authority: what pipelock has to trust. */
   readonly certificateFile: string;
+  readonly server: HttpsServer;
 }
 
 export async function startService(t: TestContext, listener: RequestListener): Promise<Service> {
@@ -27,7 +33,7 @@ export async function startService(t: TestContext, listener: RequestListener): P
     rmSync(directory, { recursive: true, force: true });
   });
   const { port } = addressOf(server.address());
-  return { port, origin: `https://localhost:${port}`, certificateFile: authority.certificateFile };
+  return { port, origin: `https://localhost:${port}`, certificateFile: authority.certificateFile, server };
 }
 
 function addressOf(address: AddressInfo | string | null): AddressInfo {
@@ -76,5 +82,5 @@ export function agentOf(bottle: Bottle) {
     for await (const chunk of message.setEncoding('utf8')) text += chunk;
     return { status: message.statusCode ?? 0, headers: message.headers, text };
   };
-  return { open, ask };
+  return { open, ask, agent };
 }
