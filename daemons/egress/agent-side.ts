@@ -98,7 +98,8 @@ export function requestTrailers(agent: AgentSide): RawHeaders {
 /** Ends an answer that cannot be completed so that the agent sees that it is not complete. */
 export function breakOff(agent: AgentSide): void {
   if (agent.version === 1) agent.output.destroy();
-  else agent.output.close(constants.NGHTTP2_INTERNAL_ERROR);
+  // With `close` the stream would be ended first, as if this were all of it.
+  else agent.output.destroy(new Error('the answer broke off'));
 }
 
 /**

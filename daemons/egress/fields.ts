@@ -37,8 +37,7 @@ const notTrailers = new Set([
   'content-type',
   'content-range',
   'cache-control',
-  'proxy-authorization',
-  'proxy-authenticate',
+  refusedBy.toLowerCase(),
 ]);
 /** Methods whose requests most often have no body: without one, they do not say that it is empty (RFC 9110 8.6). */
 const bodiless = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE', 'TRACE']);
@@ -63,30 +62,17 @@ export function fieldsBack(rawHeaders: RawHeaders): string[] {
   return fields;
 }
 
-/**
- * What of a request's trailers goes out, or why none may. A trailer never repeats a header, which may hold a credential; and
- * trailers are looked at as what they could smuggle: text. Where something would have to be taken out of them, they do not go.
- */
-export function trailersOut({ watch, headers }: Allowed, rawTrailers: RawHeaders): readonly string[] | Refused {
+/** What of a request's trailers goes out, or why none may. A trailer never repeats a header, which may hold a credential. */
+export function trailersOut({ trailers, headers }: Allowed, rawTrailers: RawHeaders): RawHeaders | Refused {
   if (rawTrailers.length === 0) return rawTrailers;
   const names = new Set(notTrailers);
   for (let i = 0; i < headers.length; i += 2) names.add((headers[i] ?? '').toLowerCase());
-  const trailers = without(rawTrailers, names);
-  const eye = watch?.();
-  if (eye === undefined) return trailers;
-  const text = Buffer.from(trailers.join('\n'), 'latin1');
-  const passed: Buffer[] = [];
-  for (const step of [eye.push(text), eye.end()]) {
-    if (step.kind === 'refuse') return step.refusal;
-    passed.push(step.bytes);
-  }
-  if (Buffer.concat(passed).equals(text)) return trailers;
-  return { kind: 'refused', status: 403, code: 'secret-found', reason: 'a trailer of the request holds a secret' };
+  return trailers(without(endToEnd(rawTrailers), names));
 }
 
 /** What of an answer's trailers reaches the agent. */
 export function trailersBack(rawTrailers: RawHeaders): RawHeaders {
-  return rawTrailers.length === 0 ? rawTrailers : without(rawTrailers, notTrailers);
+  return rawTrailers.length === 0 ? rawTrailers : without(endToEnd(rawTrailers), notTrailers);
 }
 
 export function isPlainText(headers: RawHeaders): boolean {

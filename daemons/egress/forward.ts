@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { responseFramingFault } from '../http/framing.ts';
-import { endToEnd, type RawHeaders } from '../http/headers.ts';
+import type { RawHeaders } from '../http/headers.ts';
 import {
   type AgentSide,
   answerWhole,
@@ -209,7 +209,7 @@ function forward(engine: Engine, asked: Asked, allowed: Allowed, startedAt: numb
     }
     waitingSince = performance.now();
     if (info.statusCode !== 100)
-      sendInformation(agent, info.statusCode, endToEnd(allowed.answerHeaders(info.rawHeaders)));
+      sendInformation(agent, info.statusCode, fieldsBack(allowed.answerHeaders(info.rawHeaders)));
   }
 
   function respond(response: IncomingMessage): void {
@@ -321,7 +321,7 @@ function forward(engine: Engine, asked: Asked, allowed: Allowed, startedAt: numb
   }
 
   function brokenOff(): void {
-    if (isOver || incoming?.complete === true) return;
+    if (isOver || verdict.kind === 'refused' || incoming?.complete === true) return;
     fault ??= 'upstream-aborted';
     if (hasBegun(agent)) {
       breakOff(agent);

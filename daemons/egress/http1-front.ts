@@ -26,6 +26,10 @@ interface Connection {
   readonly exchanges: Set<() => void>;
   /** Requests so far. */
   requests: number;
+  /** It said something unsound: what follows may be part of that, and is not listened to. */
+  isUnsound: boolean;
+  /** It is a tunnel or a WebSocket now. */
+  isTaken: boolean;
 }
 
 export interface Http1Front {
@@ -34,18 +38,20 @@ export interface Http1Front {
   serve(tunnel: Tunnel, socket: Duplex): void;
   /** Whether a connection rides in a tunnel. */
   isTunnelled(socket: Duplex): boolean;
+  /** Whether it has no request under way, and is no tunnel and no WebSocket. */
+  isIdle(socket: Duplex): boolean;
   /** Requests that did not parse. */
   readonly malformed: number;
 }
 
 /**
  * Speaks HTTP/1.x with the agent: on the port itself and inside tunnels. `own` answers requests to the proxy itself; `connect` takes
- * over a CONNECT that is sound.
+ * over a CONNECT that is sound, and tells whether there is a tunnel now.
  */
 export function createHttp1Front(
   engine: Engine,
   own: (request: OwnRequest) => Answered | undefined,
-  connect: (target: string, host: string | undefined, socket: Socket, head: Buffer) => void,
+  connect: (target: string, host: string | undefined, socket: Socket, head: Buffer) => boolean,
 ): Http1Front {
   const { limits } = engine;
   const connections = new WeakMap<Duplex, Connection>();
@@ -65,14 +71,20 @@ export function createHttp1Front(
   });
   // Node would leave out what is over the count without a word; the count is checked, and the bytes are bounded.
   server.maxHeadersCount = 0;
-  server.maxConnections = limits.connections;
   server.on('request', (request, response) => answer(request, response, false));
   server.on('checkContinue', (request, response) => answer(request, response, true));
   server.on('upgrade', upgrade);
   server.on('connect', (request, socket, head) => {
+    const connection = connections.get(socket);
+    if (connection === undefined || connection.isUnsound) return;
+    if (connection.exchanges.size > 0) {
+      socket.destroy();
+      return;
+    }
     const refusal = connectFault(request);
+    const host = firstValue(request.rawHeaders, 'host');
     if (refusal !== undefined) refuseOn(socket, refusal);
-    else if (socket instanceof Socket) connect(request.url ?? '', firstValue(request.rawHeaders, 'host'), socket, head);
+    else if (socket instanceof Socket) connection.isTaken = connect(request.url ?? '', host, socket, head);
     else socket.destroy();
   });
   server.on('clientError', (error: Error & { code?: string }, socket) => {
@@ -86,7 +98,7 @@ export function createHttp1Front(
   });
   // Before the server's own listener, so that a connection is known when its first request comes.
   server.prependListener('connection', (socket) => {
-    if (!connections.has(socket)) connections.set(socket, { tunnel: undefined, exchanges: new Set(), requests: 0 });
+    if (!connections.has(socket)) connections.set(socket, connectionTo(undefined));
     const exchanges = connections.get(socket)?.exchanges;
     socket.once('close', () => {
       for (const end of exchanges ?? []) end();
@@ -96,10 +108,14 @@ export function createHttp1Front(
   return {
     server,
     serve(tunnel, socket) {
-      connections.set(socket, { tunnel, exchanges: new Set(), requests: 0 });
+      connections.set(socket, connectionTo(tunnel));
       server.emit('connection', socket);
     },
     isTunnelled: (socket) => connections.get(socket)?.tunnel !== undefined,
+    isIdle(socket) {
+      const connection = connections.get(socket);
+      return connection !== undefined && !connection.isTaken && connection.exchanges.size === 0;
+    },
     get malformed() {
       return malformed;
     },
@@ -113,10 +129,11 @@ export function createHttp1Front(
       request.socket.destroy();
       return;
     }
+    if (connection.isUnsound) return;
     connection.requests += 1;
     if (connection.requests >= limits.requestsPerConnection) response.shouldKeepAlive = false;
-    // Whoever sends what is not sound is not listened to any further.
     const refuse = (refusal: Refused, question?: Admission['question']): void => {
+      connection.isUnsound = true;
       response.shouldKeepAlive = false;
       answerWhole(agent, refusal.status, refusalLine(refusal), plainText, method, limits.linger_ms);
       if (question !== undefined) reportAnswered(engine, question, refusal, performance.now());
@@ -150,6 +167,7 @@ export function createHttp1Front(
 
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const connection = connections.get(socket);
+    if (connection?.isUnsound === true) return;
     const fault = headFault(request) ?? upgradeFault(request);
     if (fault !== undefined) {
       malformed += 1;
@@ -162,7 +180,10 @@ export function createHttp1Front(
     }
     const admission = admit(connection, request, 'websocket');
     if (admission.kind === 'question') {
-      openWebSocket(engine, admission.question, socket, head, nothing);
+      connection.isTaken = true;
+      openWebSocket(engine, admission.question, socket, head, () => {
+        connection.isTaken = false;
+      });
       return;
     }
     refuseOn(socket, admission.refusal);
@@ -204,7 +225,9 @@ export function createHttp1Front(
   }
 }
 
-function nothing(): void {}
+function connectionTo(tunnel: Tunnel | undefined): Connection {
+  return { tunnel, exchanges: new Set(), requests: 0, isUnsound: false, isTaken: false };
+}
 
 const notAProxyRequest: Refused = {
   kind: 'refused',

@@ -1,5 +1,5 @@
 import { without } from '../http/headers.ts';
-import { foldedName } from '../routes/headers.ts';
+import { foldedName, METHOD_OVERRIDES, REWRITING_HEADERS } from '../routes/headers.ts';
 import { authHeaderOf, injectableHeaders } from '../routes/listing.ts';
 import type { Route, Routes } from '../routes/schema.ts';
 import type { RawHeaders } from './verdict.ts';
@@ -29,13 +29,30 @@ export function inject(
   return { ok: true, headers: [...kept, authHeaderOf(route), credential(token, route.auth_scheme)] };
 }
 
+/**
+ * The trailers of a client without those in `own`, and without what would change a request that has been judged: some servers make
+ * headers of them (RFC 9110, 6.5.1).
+ */
+export function harmlessTrailers(trailers: RawHeaders, own: ReadonlySet<string>): RawHeaders {
+  const changes = (name: string) => METHOD_OVERRIDES.has(name) || REWRITING_HEADERS.has(name);
+  return withoutFolded(trailers, (name) => isOwn(name, own) || changes(name));
+}
+
 /** The headers of a client without those that egress alone may send. */
 function withoutOwn(headers: RawHeaders, own: ReadonlySet<string>): RawHeaders {
+  return withoutFolded(headers, (name) => isOwn(name, own));
+}
+
+function isOwn(name: string, own: ReadonlySet<string>): boolean {
+  return own.has(name) || name.startsWith(TO_PIPELOCK);
+}
+
+/** The headers without those whose folded name is meant. */
+function withoutFolded(headers: RawHeaders, isMeant: (folded: string) => boolean): RawHeaders {
   const dropped = new Set<string>();
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at] ?? '';
-    const folded = foldedName(name);
-    if (own.has(folded) || folded.startsWith(TO_PIPELOCK)) dropped.add(name.toLowerCase());
+    if (isMeant(foldedName(name))) dropped.add(name.toLowerCase());
   }
   return dropped.size === 0 ? headers : without(headers, dropped);
 }

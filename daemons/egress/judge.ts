@@ -3,10 +3,10 @@ import { matchRoute, type RouteMatch, type RouteVerdict } from '../routes/match.
 import type { Route, Routes } from '../routes/schema.ts';
 import { createBodyWatch } from './body-watch.ts';
 import { gitRefusal, gitUseOf } from './git-over-https.ts';
-import { inject, ownHeaders } from './injection.ts';
-import { type HeadSighting, maskedHeaders, redactedHead, sightingsInHead } from './outbound.ts';
+import { harmlessTrailers, inject, ownHeaders } from './injection.ts';
+import { type HeadSighting, redactedHead, shownHeaders, sightingsInFields, sightingsInHead } from './outbound.ts';
 import type { Secrets, Sighting } from './secrets.ts';
-import type { Allowed, Answered, BodyWatch, Judge, Question, Refused, Verdict } from './verdict.ts';
+import type { Allowed, Answered, BodyWatch, Judge, Question, RawHeaders, Refused, Verdict } from './verdict.ts';
 
 /** What a judge decides by. None of it changes: after a reload there is another judge. */
 export interface JudgeOptions {
@@ -22,7 +22,7 @@ export interface JudgeOptions {
 /** A known secret on its way out, and where. */
 export interface SecretFound extends Sighting {
   readonly action: 'blocked' | 'redacted';
-  /** `host`, `path`, `query`, `body`, or `header` and its name. */
+  /** `host`, `path`, `query`, `body`, or `header` or `trailer` and its name. */
   readonly where: string;
   readonly host: string;
   readonly method: string;
@@ -82,7 +82,8 @@ export function createJudge({ routes, tokens, secrets, introspect, found }: Judg
     return bodyRefusal(question, matched.route) ?? allow(question, matched);
   }
 
-  function allow(question: Question, { route, target }: RouteMatch): Verdict {
+  function allow(question: Question, matched: RouteMatch): Verdict {
+    const { route, target } = matched;
     const kept = question.kind === 'websocket' ? without(question.headers, COMPRESSING) : question.headers;
     const injection = inject(kept, route, tokens, own);
     if (!injection.ok) {
@@ -94,9 +95,19 @@ export function createJudge({ routes, tokens, secrets, introspect, found }: Judg
       target,
       headers: injection.headers,
       watch: watchOf(question, route),
-      answerHeaders: (headers) => maskedHeaders(secrets, headers),
+      trailers: (trailers) => judgeTrailers(question, matched, harmlessTrailers(trailers, own)),
+      answerHeaders: (headers) => shownHeaders(secrets, headers),
     };
     return allowed;
+  }
+
+  /** They come when the request is under way already, so that nothing can be redacted any more. */
+  function judgeTrailers(question: Question, matched: RouteMatch, trailers: RawHeaders): RawHeaders | Refused {
+    const sightings = sightingsInFields(secrets, trailers, 'trailer');
+    const first = sightings.find(({ isCanary }) => isCanary) ?? sightings[0];
+    if (first === undefined) return trailers;
+    tell(question, matched, sightings, 'blocked');
+    return secretRefusal(first.where, first.isCanary, nameOf(matched));
   }
 
   function watchOf({ authority, method, kind }: Question, route: Route): (() => BodyWatch) | undefined {

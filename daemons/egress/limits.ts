@@ -3,9 +3,12 @@
  * the agent's container may open what it likes and never close it. Times in milliseconds, sizes in bytes.
  */
 export interface Limits {
-  /** Connections from the agent at once. A busy agent has tens; each costs some 100 KiB once TLS is up. */
+  /**
+   * Connections from the agent at once. A busy agent has tens; each costs some 100 KiB once TLS is up. More than tunnels, WebSockets
+   * and requests together, so that there is always one without any of them, which makes room for the next: `/__health` is answered.
+   */
   readonly connections: number;
-  /** CONNECT tunnels among them. Fewer, so that plain requests and `/__health` are still served when tunnels are exhausted. */
+  /** CONNECT tunnels among them. */
   readonly tunnels: number;
   /** WebSockets among them: they stay open for hours, so they have a bound of their own. */
   readonly webSockets: number;
@@ -60,7 +63,7 @@ export interface Limits {
 
 export const defaultLimits: Limits = {
   connections: 2048,
-  tunnels: 1536,
+  tunnels: 640,
   webSockets: 256,
   exchanges: 1024,
   pipelined: 16,

@@ -8,6 +8,7 @@ import { injectableHeaders } from '../routes/listing.ts';
 import { watchDirectoryOf } from '../watch/watch-directory.ts';
 import { openCertificateAuthority } from './certificate-authority.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
+import { watchCutoff, whileCutOff } from './cutoff.ts';
 import { createFindings } from './findings.ts';
 import { createHealth } from './health.ts';
 import { defaultLimits } from './limits.ts';
@@ -59,6 +60,8 @@ async function run(settings: Settings, credentials: Credentials): Promise<void> 
   const message = `egress: the certificate to trust is ${file}, SHA-256 ${fingerprint}`;
   log('info', message, { event: 'egress_authority', file, sha256: fingerprint });
 
+  const begun = () => proxy?.endConnections();
+  const { isOn: isCutOff } = watchCutoff({ file: join(settings.dataDirectory, 'cutoff'), begun, log });
   const metrics = createMetrics({
     routes: () => policy?.current().routes.routes.length ?? 0,
     connections: () => proxy?.figures().connections ?? 0,
@@ -74,7 +77,7 @@ async function run(settings: Settings, credentials: Credentials): Promise<void> 
   policy = keeper;
 
   const upstream = await watchUpstream(settings.upstream, log);
-  const health = createHealth({ policy: keeper, upstream, fingerprint, clock: Date.now });
+  const health = createHealth({ policy: keeper, upstream, isCutOff, fingerprint, clock: Date.now });
   const logTraffic = createTrafficLog({
     log,
     level: () => keeper.current().routes.log,
@@ -82,7 +85,7 @@ async function run(settings: Settings, credentials: Credentials): Promise<void> 
     secretHeaders: () => new Set(injectableHeaders(keeper.current().routes)),
   });
   proxy = createProxy({
-    judge: () => keeper.current().judge,
+    judge: () => (isCutOff() ? whileCutOff(keeper.current().judge) : keeper.current().judge),
     ca,
     upstream: throughPipelock(settings.upstream.href),
     limits: defaultLimits,

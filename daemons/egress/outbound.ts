@@ -12,7 +12,7 @@ export interface Head {
 
 /** A known secret in the head of a request. */
 export interface HeadSighting extends Sighting {
-  /** `host`, `path`, `query`, or `header` and its name. */
+  /** `host`, `path`, `query`, or `header` or `trailer` and its name. */
   readonly where: string;
 }
 
@@ -24,7 +24,7 @@ export function sightingsInHead(secrets: Secrets, { host, target, headers }: Hea
     ...placed('host', sightingsIn(secrets.foldedMatcher, host)),
     ...placed('path', sightingsInEncoded(secrets.matcher, path)),
     ...placed('query', sightingsInEncoded(secrets.matcher, query)),
-    ...sightingsInHeaders(secrets, headers),
+    ...sightingsInFields(secrets, headers, 'header'),
   ];
 }
 
@@ -39,12 +39,28 @@ export function maskedHeaders(secrets: Secrets, headers: RawHeaders): RawHeaders
   return holdsNone(secrets, headers) ? headers : headers.map(secrets.mask);
 }
 
-function sightingsInHeaders(secrets: Secrets, headers: RawHeaders): readonly HeadSighting[] {
+/** The headers of an answer as the agent may see them. Where a secret shows only once percent-encoding is undone, the whole value is stars. */
+export function shownHeaders(secrets: Secrets, headers: RawHeaders): RawHeaders {
+  const masked = maskedHeaders(secrets, headers);
+  if (!masked.some((text) => text.includes('%'))) return masked;
+  return masked.map((text) => (holdsEncoded(secrets, text) ? '*'.repeat(text.length) : text));
+}
+
+function holdsEncoded({ matcher }: Secrets, text: string): boolean {
+  return text.includes('%') && sightingsInEncoded(matcher, text).length > 0;
+}
+
+/** Known secrets in headers, or in trailers: `kind` says which. */
+export function sightingsInFields(
+  secrets: Secrets,
+  headers: RawHeaders,
+  kind: 'header' | 'trailer',
+): readonly HeadSighting[] {
   if (holdsNone(secrets, headers)) return [];
   const sightings: HeadSighting[] = [];
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const [name = '', value = ''] = [headers[at], headers[at + 1]];
-    const where = `header ${secrets.mask(name).slice(0, LONGEST_NAME)}`;
+    const where = `${kind} ${secrets.mask(name).slice(0, LONGEST_NAME)}`;
     sightings.push(
       ...placed(where, [...sightingsIn(secrets.foldedMatcher, name), ...sightingsIn(secrets.matcher, value)]),
     );

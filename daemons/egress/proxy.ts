@@ -31,7 +31,7 @@ export interface Figures {
   readonly exchanges: number;
   /** Requests that were no sound HTTP, since the start. */
   readonly malformed: number;
-  /** Connections turned away because too many were open, since the start. */
+  /** Connections turned away, or closed to make room, because too many were open, since the start. */
   readonly dropped: number;
 }
 
@@ -40,6 +40,8 @@ export interface EgressProxy {
   listen(host: string, port: number): Promise<{ readonly port: number }>;
   /** Stops accepting, lets what is under way finish for `grace_ms`, and ends what is left then. */
   close(grace_ms: number): Promise<void>;
+  /** Ends every connection at once, with whatever is under way on it. New ones are accepted. */
+  endConnections(): void;
   figures(): Figures;
 }
 
@@ -65,11 +67,15 @@ export function createProxy({ judge, ca, upstream, limits, report, own = () => u
   });
   const http1 = createHttp1Front(engine, own, tunnels.open);
   const { server } = http1;
-  server.on('drop', () => {
-    dropped += 1;
-  });
   server.on('connection', (socket: Socket) => {
     if (!isAccepted(socket)) return;
+    if (sockets.size >= limits.connections) {
+      dropped += 1;
+      const idle = oldestIdle();
+      (idle ?? socket).destroy();
+      if (idle === undefined) return;
+      sockets.delete(idle);
+    }
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
     socket.once('close', () => sockets.delete(socket));
@@ -94,19 +100,29 @@ export function createProxy({ judge, ca, upstream, limits, report, own = () => u
       while (isBusy() && performance.now() < deadline) {
         await new Promise((resolve) => setTimeout(resolve, closing_ms));
       }
-      for (const session of sessions) session.destroy();
-      for (const socket of sockets) socket.destroy();
-      server.closeAllConnections();
+      endConnections();
       await closed;
       waits.close();
       upstream.close();
     },
+    endConnections,
     figures: () => ({ connections: sockets.size, ...open, malformed: http1.malformed, dropped }),
   };
+
+  function endConnections(): void {
+    for (const session of sessions) session.destroy();
+    for (const socket of sockets) socket.destroy();
+    server.closeAllConnections();
+  }
 
   /** Connections in tunnels come by here too; they ride on one that was accepted before. */
   function isAccepted(socket: Socket): boolean {
     return !http1.isTunnelled(socket);
+  }
+
+  function oldestIdle(): Socket | undefined {
+    for (const socket of sockets) if (http1.isIdle(socket)) return socket;
+    return undefined;
   }
 
   function isBusy(): boolean {

@@ -15,8 +15,8 @@ export interface TunnelSpeakers {
 }
 
 export interface TunnelFront {
-  /** Takes over a connection that asked for a tunnel: `target` is CONNECT's, `host` the Host beside it. */
-  open(target: string, host: string | undefined, socket: Socket, head: Buffer): void;
+  /** Takes over a connection that asked for a tunnel: `target` is CONNECT's, `host` the Host beside it. Whether there is a tunnel now. */
+  open(target: string, host: string | undefined, socket: Socket, head: Buffer): boolean;
 }
 
 const established = 'HTTP/1.1 200 Connection established\r\n\r\n';
@@ -50,35 +50,32 @@ export function createTunnelFront(engine: Engine, ca: CertificateAuthority, spea
 
   return { open };
 
-  function open(target: string, host: string | undefined, socket: Socket, head: Buffer): void {
+  function open(target: string, host: string | undefined, socket: Socket, head: Buffer): boolean {
     const authority = /:\d{1,5}$/.test(target) ? parseAuthority(target, 443) : undefined;
     if (authority === undefined) {
-      refuse(socket, {
+      return refuse(socket, {
         kind: 'refused',
         status: 400,
         code: 'bad-authority',
         reason: 'CONNECT does not name a host and port',
       });
-      return;
     }
     const said = host === undefined ? undefined : parseAuthority(host, authority.port);
     if (host !== undefined && (said?.host !== authority.host || said.port !== authority.port)) {
-      refuse(socket, {
+      return refuse(socket, {
         kind: 'refused',
         status: 421,
         code: 'misdirected',
         reason: 'Host names another host than CONNECT',
       });
-      return;
     }
     if (counts.tunnels >= limits.tunnels) {
-      refuse(socket, {
+      return refuse(socket, {
         kind: 'refused',
         status: 503,
         code: 'too-many-tunnels',
         reason: `${limits.tunnels} tunnels are open; close one first`,
       });
-      return;
     }
     counts.tunnels += 1;
     socket.once('close', () => {
@@ -87,6 +84,7 @@ export function createTunnelFront(engine: Engine, ca: CertificateAuthority, spea
     socket.on('error', () => socket.destroy());
     socket.write(established);
     listen({ scheme: 'http', authority, otherServerName: undefined, agreed: undefined }, socket, head);
+    return true;
   }
 
   /** Waits for the first byte in the tunnel: it tells TLS from HTTP, and anything else has no way through. */
@@ -137,8 +135,9 @@ export function createTunnelFront(engine: Engine, ca: CertificateAuthority, spea
     else done(null, ca.contextFor(host.host));
   }
 
-  function refuse(socket: Duplex, refusal: Refused): void {
+  function refuse(socket: Duplex, refusal: Refused): false {
     answerTextOn(socket, { status: refusal.status, text: refusalLine(refusal) }, limits.linger_ms);
+    return false;
   }
 }
 

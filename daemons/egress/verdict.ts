@@ -29,6 +29,8 @@ export interface Allowed {
   readonly headers: RawHeaders;
   /** Watches the body on its way out; undefined where nothing is to be looked for. */
   readonly watch: (() => BodyWatch) | undefined;
+  /** The end-to-end trailers of the request as they go out: held to what its headers were held to, or why none may go. */
+  readonly trailers: (trailers: RawHeaders) => RawHeaders | Refused;
   /** The end-to-end headers (or trailers) of the answer as the agent may see them: a known secret that upstream sends back becomes stars. */
   readonly answerHeaders: (headers: RawHeaders) => RawHeaders;
 }

@@ -205,7 +205,7 @@ function carry(
       if (isUpstreams) fault = 'refused-by-upstream';
       status = statusCode === 101 || statusCode < 200 ? 502 : statusCode;
       const mark = isUpstreams ? [refusedBy, upstream.name] : [];
-      answerTextOn(socket, { status, text: body.toString('latin1'), headers: mark }, limits.linger_ms);
+      answerTextOn(socket, { status, text: body.toString(), headers: mark }, limits.linger_ms);
     });
   }
 

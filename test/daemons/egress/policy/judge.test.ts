@@ -133,6 +133,45 @@ describe('a credential', () => {
     assert.equal(clean.length, `Location\n${location}\nServer\nx`.length);
     assert.match(clean, /^Location\nhttps:\/\/elsewhere\.example\/\?t=\*+&b=/);
   });
+
+  it('that upstream sends back percent-encoded more than once makes the whole header stars', async () => {
+    const { judge } = await courtOf();
+    const { answerHeaders } = assertAllowed(judge(ask('api.example.com')));
+    const everyByte = Buffer.from(token).toString('hex').replace(/../g, '%$&');
+    for (const encoded of [encodeURIComponent(everyByte), encodeURIComponent(encodeURIComponent(everyByte))]) {
+      const [, location] = answerHeaders(['Location', `/?next=${encoded}`]);
+      assert.equal(location, '*'.repeat(7 + encoded.length));
+    }
+    const harmless = ['Location', '/?next=%2525', 'Link', '</%61>'];
+    assert.deepEqual(answerHeaders(harmless), harmless);
+  });
+});
+
+describe('a trailer of a request', () => {
+  it('is no way around what holds for headers: credentials, what rewrites, what another method would be', async () => {
+    const { judge } = await courtOf();
+    const { trailers } = assertAllowed(judge(ask('open.example.com')));
+    const names = ['x-api-key', 'X_Api_Key', 'Authorization', 'X-Pipelock-Agent', 'X-Original-URL', 'X_HTTP_Method'];
+    assert.deepEqual(trailers([...names.flatMap((name) => [name, 'x']), 'X-Sum', '1']), ['X-Sum', '1']);
+  });
+
+  it('that holds a secret is refused, also where a header would have been redacted', async () => {
+    const { judge, found } = await courtOf();
+    for (const host of ['open.example.com', 'redact.example.com']) {
+      const { trailers } = assertAllowed(judge(ask(host)));
+      for (const trailer of [
+        ['X-Sum', token],
+        [`X-${token.toLowerCase()}`, '1'],
+      ]) {
+        const refusal = trailers(trailer);
+        assert.ok('kind' in refusal && refusal.code === 'secret-found');
+      }
+    }
+    assert.deepEqual(
+      found.map(({ action, where }) => [action, where.slice(0, 7)]),
+      Array(4).fill(['blocked', 'trailer']),
+    );
+  });
 });
 
 describe('a known secret in the head of a request', () => {

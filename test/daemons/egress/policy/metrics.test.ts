@@ -35,6 +35,7 @@ describe('metrics of egress', () => {
         target: '/',
         headers: [],
         watch: undefined,
+        trailers: (trailers) => trailers,
         answerHeaders: (headers) => headers,
       }),
     );

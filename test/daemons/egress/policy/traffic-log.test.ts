@@ -15,6 +15,7 @@ function allowed(headers: readonly string[]): Allowed {
     target: '/out?q=1',
     headers,
     watch: undefined,
+    trailers: (all) => all,
     answerHeaders: (all) => all,
   };
 }

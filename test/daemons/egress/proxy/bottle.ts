@@ -56,6 +56,7 @@ export const allowAll: Judge = ({ authority, target, headers }) => ({
   target,
   headers,
   watch: undefined,
+  trailers: (fields) => fields,
   answerHeaders: (fields) => fields,
 });
 

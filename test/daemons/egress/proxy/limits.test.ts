@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { test } from 'node:test';
+import { defaultLimits } from '../../../../daemons/egress/limits.ts';
 import {
   ask,
   askHttp2,
@@ -184,14 +185,32 @@ test('only so many tunnels are open at once, and the port itself still answers',
   (await connectTo(bottle, 'c.example:443')).destroy();
 });
 
-test('only so many connections are open at once', async (t) => {
-  const bottle = await openBottle(t, { limits: { connections: 2 } });
-  await dial(bottle);
+test('only so many connections are open at once: the oldest without a request makes room, so that the port still answers', async (t) => {
+  const own = () => ({ kind: 'answered', status: 200, contentType: 'text/plain', body: 'well' }) as const;
+  const bottle = await openBottle(t, { limits: { connections: 2 }, own });
+  const first = await dial(bottle);
   await dial(bottle);
   await until(() => bottle.proxy.figures().connections === 2, 'both are open');
   const third = await dial(bottle);
-  assert.equal(await readAll(third), '');
+  third.write('GET /__health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  assert.match(await readAll(third), /well$/);
+  assert.equal(await readAll(first), '');
   assert.equal(bottle.proxy.figures().dropped, 1);
+});
+
+test('a connection is turned away where all others are tunnels or have a request under way', async (t) => {
+  const bottle = await openBottle(t, { limits: { connections: 2 }, origin: () => {} });
+  await connectTo(bottle, 'a.example:443');
+  const busy = await dial(bottle);
+  busy.write('GET http://a.example/ HTTP/1.1\r\nHost: a.example\r\n\r\n');
+  await until(() => bottle.proxy.figures().exchanges === 1, 'the request is under way');
+  assert.equal(await readAll(await dial(bottle)), '');
+  assert.equal(bottle.proxy.figures().dropped, 1);
+});
+
+test('tunnels, WebSockets and requests together cannot take all connections', () => {
+  const { connections, tunnels, webSockets, exchanges } = defaultLimits;
+  assert.ok(tunnels + webSockets + exchanges < connections);
 });
 
 test('only so many streams of one HTTP/2 connection are open at once', async (t) => {

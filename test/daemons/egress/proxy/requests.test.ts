@@ -164,16 +164,34 @@ test('trailers pass both ways, over HTTP/1.1 and HTTP/2; fields that must not be
   assert.equal(overHttp2.trailers['set-cookie'], undefined);
 });
 
-test('1xx answers reach the agent before the final one', async (t) => {
+test('trailers of an answer that belong to one connection, or to the proxy, end here and end nothing else', async (t) => {
   const bottle = await openBottle(t, {
     origin: (_request, response) => {
-      response.writeEarlyHints({ link: '</a.css>; rel=preload' }, () => response.end('done'));
+      const trailers = ['Proxy-Connection', 'HTTP2-Settings', 'Keep-Alive', 'Upgrade', 'X-Refused-By', 'X-Kept'];
+      response.writeHead(200, { Trailer: trailers.join() });
+      response.write('body');
+      response.addTrailers(trailers.map((name): [string, string] => [name, 'x']));
+      response.end();
+    },
+  });
+  assert.deepEqual((await ask(bottle, 'https://example.com/')).trailers, ['X-Kept', 'x']);
+  const client = await session(t, bottle, 'example.com:443');
+  const { body, trailers } = await askHttp2(client, { ':path': '/' });
+  assert.deepEqual([body, Object.entries(trailers)], ['body', [['x-kept', 'x']]]);
+});
+
+test('1xx answers reach the agent before the final one; who refuses is not theirs to say', async (t) => {
+  const bottle = await openBottle(t, {
+    origin: (_request, response) => {
+      const hints = { link: '</a.css>; rel=preload', 'x-refused-by': 'pipelock' };
+      response.writeEarlyHints(hints, () => response.end('done'));
     },
   });
   const made = await begin(bottle, 'https://example.com/');
   made.end();
   const [information] = await once(made, 'information');
   assert.deepEqual([information.statusCode, information.headers.link], [103, '</a.css>; rel=preload']);
+  assert.equal(information.headers['x-refused-by'], undefined);
   const [response] = (await once(made, 'response')) as [IncomingMessage];
   assert.equal((await readReply(response)).body, 'done');
   const client = await session(t, bottle, 'example.com:443');
@@ -274,6 +292,7 @@ test('what the policy puts in goes out, and its target in place of the sent one'
       target: '/other',
       headers: [...headers, 'Authorization', 'Bearer injected'],
       watch: undefined,
+      trailers: (fields) => fields,
       answerHeaders: (fields) => fields,
     }),
   });

@@ -122,6 +122,32 @@ test('a body that turns out to be broken never ends upstream', async (t) => {
   assert.equal(ended, 0);
 });
 
+test('what follows an unsound request on its connection is not listened to', async (t) => {
+  const bottle = await openBottle(t);
+  const unsound = 'GET http://h.example/ HTTP/1.1\r\nHost: h.example\r\nHost: other.example\r\n\r\n';
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n';
+  for (const next of [
+    'GET http://h.example/ HTTP/1.1\r\nHost: h.example\r\n\r\n',
+    'CONNECT h.example:443 HTTP/1.1\r\nHost: h.example:443\r\n\r\n',
+    `GET http://h.example/ HTTP/1.1\r\nHost: h.example\r\n${upgrade}Sec-WebSocket-Key: ${'A'.repeat(22)}==\r\n\r\n`,
+  ]) {
+    const socket = await dial(bottle);
+    socket.write(unsound + next);
+    assert.match(await readAll(socket), /^HTTP\/1\.1 400 .*more than one Host header\n$/s);
+  }
+  assert.deepEqual(bottle.exchanges, []);
+});
+
+test('a tunnel is not opened on a connection that still waits for an answer', async (t) => {
+  const bottle = await openBottle(t, { origin: () => {} });
+  const socket = await dial(bottle);
+  socket.write(
+    'GET http://h.example/ HTTP/1.1\r\nHost: h.example\r\n\r\nCONNECT h.example:80 HTTP/1.1\r\nHost: h.example:80\r\n\r\n',
+  );
+  assert.equal(await readAll(socket), '');
+  assert.equal(bottle.proxy.figures().tunnels, 0);
+});
+
 test('a request that hides in the body of another is not seen as one', async (t) => {
   const bottle = await openBottle(t);
   const socket = await secure(bottle, 'h.example:443');

@@ -37,6 +37,7 @@ const watched: Judge = ({ authority, target, headers }) => ({
   target,
   headers,
   watch,
+  trailers: (fields) => (fields.includes('boom') ? refusal : fields),
   answerHeaders: (fields) => fields,
 });
 
@@ -100,15 +101,13 @@ test('a secret after the answer has begun breaks it off', async (t) => {
   assert.deepEqual([fault, status], ['secret-found', 200]);
 });
 
-test('a secret in a trailer is refused, whether it would have been redacted or not', async (t) => {
+test('a trailer that the policy refuses ends the request upstream and is answered 403', async (t) => {
   const bottle = await openBottle(t, { judge: watched, origin: (request) => request.resume() });
-  for (const secret of ['boom', 'a star']) {
-    const made = await begin(bottle, 'https://example.com/', { method: 'POST', headers: { Trailer: 'X-T' } });
-    made.write('x');
-    made.addTrailers({ 'X-T': secret });
-    made.end();
-    const [response] = (await once(made, 'response')) as [IncomingMessage];
-    assert.equal(response.statusCode, 403);
-    response.resume();
-  }
+  const made = await begin(bottle, 'https://example.com/', { method: 'POST', headers: { Trailer: 'X-T' } });
+  made.write('x');
+  made.addTrailers({ 'X-T': 'boom' });
+  made.end();
+  const [response] = (await once(made, 'response')) as [IncomingMessage];
+  assert.equal(response.statusCode, 403);
+  response.resume();
 });

@@ -62,6 +62,7 @@ function allowed({
     target,
     headers,
     watch: undefined,
+    trailers: (fields) => fields,
     answerHeaders: (fields) => fields,
   };
 }
@@ -195,6 +196,18 @@ test("pipelock's refusal of a WebSocket reaches the agent, marked", async (t) =>
   socket.write(`${handshake.join('\r\n')}\r\n\r\n`);
   const answer = await readAll(socket);
   assert.match(answer, /^HTTP\/1\.1 403 .*X-Refused-By: pipelock at .*WebSocket blocked: not in allowlis/s);
+});
+
+test('what an origin answers in place of a WebSocket arrives with its bytes unchanged', async (t) => {
+  const body = 'bitte später: ungültig';
+  const bottle = await openBottle(t, {
+    upgrade: (_request, socket) => {
+      socket.end(`HTTP/1.1 401 Unauthorized\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    },
+  });
+  const socket = await secure(bottle, 'example.com:443');
+  socket.write(`${handshake.join('\r\n')}\r\n\r\n`);
+  assert.ok((await readAll(socket)).endsWith(Buffer.from(body).toString('latin1')));
 });
 
 test('a handshake that is unsound is refused', async (t) => {
