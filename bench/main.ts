@@ -1,7 +1,9 @@
 import { cpus, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { CONTENDERS } from './contenders/all.ts';
+import { GATES } from './gates/all.ts';
 import { MEASURES } from './measures/all.ts';
+import { PROXIES } from './proxies/all.ts';
 import { type Chapter, chapterText, finder, results, verdictsText } from './report.ts';
 import { type Bench, run } from './series.ts';
 import { judge, TARGETS } from './targets.ts';
@@ -9,6 +11,8 @@ import { openWorkshop } from './workshop.ts';
 
 const USAGE = `usage: npm run bench -- [--quick] [--only boot,logs] [--contenders bottled,floor] [--json] [--list]
 `;
+
+const EVERYONE = [...CONTENDERS, ...PROXIES, ...GATES];
 
 function options() {
   try {
@@ -25,9 +29,9 @@ function options() {
     const names = choose(
       'contender',
       values.contenders,
-      CONTENDERS.map((contender) => contender.name),
+      EVERYONE.map(({ name }) => name),
     );
-    return { ...values, measures, contenders: CONTENDERS.filter((contender) => names.includes(contender.name)) };
+    return { ...values, measures, names };
   } catch (error) {
     process.stderr.write(`bench: ${error instanceof Error ? error.message : error}\n${USAGE}`);
     process.exit(2);
@@ -42,19 +46,20 @@ function choose(kind: string, list: string | undefined, known: readonly string[]
   return names;
 }
 
-const { quick, json, list, measures, contenders } = options();
-const absent = contenders.flatMap((contender) => {
-  const reason = contender.absent();
-  return reason === undefined ? [] : [{ contender: contender.name, reason }];
+const { quick, json, list, measures, names } = options();
+const absent = EVERYONE.filter(({ name }) => names.includes(name)).flatMap((one) => {
+  const reason = one.absent();
+  return reason === undefined ? [] : [{ contender: one.name, reason }];
 });
+/** Those who were asked for and can run here. */
+const able = <T extends { readonly name: string }>(all: readonly T[]): readonly T[] =>
+  all.filter(({ name }) => names.includes(name) && !absent.some(({ contender }) => contender === name));
 const print = (text: string) => {
   if (!json) process.stdout.write(text);
 };
 
 function describe(): string {
-  const lines = contenders.map(
-    ({ name }) => `  ${name}: ${absent.find((a) => a.contender === name)?.reason ?? 'present'}\n`,
-  );
+  const lines = names.map((name) => `  ${name}: ${absent.find((a) => a.contender === name)?.reason ?? 'present'}\n`);
   return `measures: ${measures.join(', ')}\ncontenders:\n${lines.join('')}`;
 }
 
@@ -67,13 +72,9 @@ async function bench(): Promise<void> {
 
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.version}`;
   print(`${quick ? 'quick' : 'full'} run on ${machine}\n${describe()}\n`);
-  const able: Bench = {
-    workshop,
-    quick,
-    contenders: contenders.filter(({ name }) => !absent.some((one) => one.contender === name)),
-  };
+  const all: Bench = { workshop, quick, contenders: able(CONTENDERS), proxies: able(PROXIES), gates: able(GATES) };
   const chapters: Chapter[] = [];
-  for (const series of measures.flatMap((name) => MEASURES[name]?.(able) ?? [])) {
+  for (const series of measures.flatMap((name) => MEASURES[name]?.(all) ?? [])) {
     const from = Date.now();
     const outcomes = series.skipped === undefined ? await run(series) : [];
     const chapter = { series, outcomes, seconds: (Date.now() - from) / 1000 };

@@ -18,18 +18,22 @@ export function finder(chapters: readonly Chapter[]): Find {
     );
 }
 
-const BASE = 'floor';
+const FLOOR = 'floor';
+
+/** Units of what is only counted: a column beside does not name them. */
+const COUNTED: ReadonlySet<string> = new Set(['', 'lines']);
 
 /** The tables of one series, as text. */
 export function chapterText({ series, outcomes, seconds }: Chapter): string {
   const heading = `${series.name}: ${series.about}${series.skipped ? '' : ` (${Math.round(seconds)} s)`}\n`;
   if (series.skipped !== undefined) return `${heading}  skipped: ${series.skipped}\n`;
+  const against = series.base ?? FLOOR;
   const tables = series.metrics.flatMap((metric, index) => {
     if (metric.beside) return [];
     const rest = series.metrics.slice(index + 1);
     const end = rest.findIndex((other) => !other.beside);
     const beside = end < 0 ? rest : rest.slice(0, end);
-    const base = summarise(outcomes.find((outcome) => outcome.subject === BASE)?.values[metric.name] ?? []);
+    const base = summarise(outcomes.find((outcome) => outcome.subject === against)?.values[metric.name] ?? []);
     const rows = outcomes.map((outcome) => {
       const summary = summarise(outcome.values[metric.name] ?? []);
       if (summary === undefined) return [outcome.subject, '0'];
@@ -38,9 +42,11 @@ export function chapterText({ series, outcomes, seconds }: Chapter): string {
       const others = beside.map((other) => number(summarise(outcome.values[other.name] ?? [])?.max));
       return [outcome.subject, String(n), number(min), number(median), number(max), ratio, ...others];
     });
-    const besides = beside.map((other) => (other.unit === 'ms' ? `${plain(other.name)}, ms` : plain(other.name)));
+    const besides = beside.map((other) =>
+      COUNTED.has(other.unit) ? plain(other.name) : `${plain(other.name)}, ${other.unit}`,
+    );
     const unit = metric.unit === '' ? plain(metric.name) : `${plain(metric.name)}, ${metric.unit}`;
-    return [table([[unit, 'n', 'min', 'median', 'max', '× floor', ...besides], ...rows])];
+    return [table([[unit, 'n', 'min', 'median', 'max', `× ${against}`, ...besides], ...rows])];
   });
   const failures = outcomes
     .filter((outcome) => outcome.failure !== undefined)

@@ -1,11 +1,18 @@
 import type { Contender } from './contenders/contender.ts';
+import type { Gate } from './gates/gate.ts';
+import type { ProxyContender } from './proxies/proxy.ts';
 import type { Workshop } from './workshop.ts';
+
+/** Peers run in fewer series and rounds. */
+export type Role = 'ours' | 'floor' | 'peer';
 
 /** What a measure has to work with. */
 export interface Bench {
   readonly workshop: Workshop;
   /** Those that can run here and were asked for. */
   readonly contenders: readonly Contender[];
+  readonly proxies: readonly ProxyContender[];
+  readonly gates: readonly Gate[];
   readonly quick: boolean;
 }
 
@@ -31,6 +38,8 @@ export interface Series {
   readonly about: string;
   readonly metrics: readonly Metric[];
   readonly subjects: readonly Subject[];
+  /** The subject that the others are compared with; the floor where this is not given. */
+  readonly base?: string;
   /** Why it cannot be run, if so. */
   readonly skipped?: string;
   /** true: all subjects at once, because what is measured does not depend on what else is idle. */
@@ -50,26 +59,33 @@ export interface Rounds {
   readonly peers?: { readonly full: number; readonly quick: number };
 }
 
-/** The contenders as subjects of the series `name`. */
+/** The inits as subjects of the measure `name`. */
 export function subjects(
   bench: Bench,
   measure: string,
   rounds: Rounds,
   trial: (contender: Contender) => Promise<Readonly<Record<string, number>>>,
 ): readonly Subject[] {
-  const mode = bench.quick ? 'quick' : 'full';
-  const roundsOf = (contender: Contender) => {
-    if (contender.role === 'ours') return rounds[mode];
-    if (contender.role === 'floor') return (rounds.floor ?? rounds)[mode];
+  return subjectsAmong(bench.contenders, bench.quick, measure, rounds, trial);
+}
+
+/** The same for whatever takes part. */
+export function subjectsAmong<T extends Pick<Contender, 'name' | 'role' | 'only'>>(
+  all: readonly T[],
+  quick: boolean,
+  measure: string,
+  rounds: Rounds,
+  trial: (one: T) => Promise<Readonly<Record<string, number>>>,
+): readonly Subject[] {
+  const mode = quick ? 'quick' : 'full';
+  const roundsOf = ({ role }: T) => {
+    if (role === 'ours') return rounds[mode];
+    if (role === 'floor') return (rounds.floor ?? rounds)[mode];
     return rounds.peers?.[mode] ?? 0;
   };
-  return bench.contenders
-    .filter((contender) => contender.only === undefined || contender.only.includes(measure))
-    .map((contender) => ({
-      name: contender.name,
-      rounds: roundsOf(contender),
-      trial: () => trial(contender),
-    }))
+  return all
+    .filter((one) => one.only === undefined || one.only.includes(measure))
+    .map((one) => ({ name: one.name, rounds: roundsOf(one), trial: () => trial(one) }))
     .filter((subject) => subject.rounds > 0);
 }
 

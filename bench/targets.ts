@@ -12,6 +12,7 @@ export interface Target {
 
 /** How far the lowest heap of two stretches differs without a leak, in MiB; crashing in a loop makes much more garbage. */
 const NOISE = { lines: 4, restarts: 16 };
+const PUSHES = ['push of 100 files', 'push of 1500 files'];
 const PROBE = 'healthcheck/healthcheck';
 const floor = (factor: number) => ({ factor, subject: 'floor' });
 const atMost = (metric: string, bound: Pick<Target, 'times' | 'plus' | 'of'>, subject = 'bottled'): Target => ({
@@ -47,6 +48,13 @@ export const TARGETS: readonly Target[] = [
   none('codes lost, once'),
   atMost('probe time', { plus: 5 }, PROBE),
   atMost('probe memory', { plus: 4 }, PROBE),
+  { metric: 'requests at 16', subject: 'egress', relation: '>=', times: { factor: 1.8, subject: 'mockttp' } },
+  atMost('p99 added at 16', { plus: 10 }, 'egress'),
+  atMost('new host', { plus: 2 }, 'egress'),
+  atMost('growth over transfers', { of: 'worst', plus: 100 }, 'egress'),
+  atMost('slowest event, HTTP/1', { plus: 20 }, 'egress'),
+  atMost('slowest event, HTTP/2', { plus: 20 }, 'egress'),
+  ...PUSHES.map((push) => atMost(push, { times: { factor: 1.5, subject: 'http-backend' }, plus: 2 }, 'git-gate')),
 ];
 
 /** A target and what the run says about it. */

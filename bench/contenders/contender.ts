@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import type { Role } from '../series.ts';
 
 /** What an init is asked to run. */
 export interface Daemon {
@@ -18,8 +19,7 @@ export interface Invocation {
 /** One init of the comparison. */
 export interface Contender {
   readonly name: string;
-  /** Peers run in fewer series and rounds. */
-  readonly role: 'ours' | 'floor' | 'peer';
+  readonly role: Role;
   /** What it takes part in; everything where this is not given. */
   readonly only?: readonly string[];
   /** Why it cannot run here, with the remedy; undefined where it can. */

@@ -47,7 +47,8 @@ export function formsOf(secret: string): readonly Form[] {
     ['URL encoding of every byte', lowerCaseEscapes(everyByteEscaped(raw))],
     ['JSON', escaped],
     ['JSON', escaped.replaceAll('/', '\\/')],
-    ['UTF-16', Buffer.from(secret, 'utf16le')],
+    // Without its last byte, it stands in either byte order.
+    ['UTF-16', Buffer.from(secret, 'utf16le').subarray(0, -1)],
   ];
   const forms = new Map<string, Form>();
   for (const [encoding, text] of texts) {

@@ -40,7 +40,8 @@ export function createSecretStream(
   function push(chunk: Uint8Array): StreamStep {
     if (refused) return { safe: NOTHING, matches: [] };
     const known = held.length;
-    const bytes = Buffer.concat([held, chunk]);
+    const bytes =
+      known === 0 ? Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength) : Buffer.concat([held, chunk]);
     const fresh = find(bytes).filter(({ end }) => end > known);
     const matches = fresh.map((match) => ({ ...match, start: match.start + gone, end: match.end + gone }));
     const first = fresh[0];

@@ -31,9 +31,13 @@ export interface WindowSearch {
 /** How many windows are hashed before those that were marked are visited: the hot loop calls nothing. */
 const BLOCK = 16_384;
 
+/** Where the marked windows of one block are noted. One for all calls, since a call is over before the next one begins. */
+const starts = new Uint32Array(BLOCK);
+const hashes = new Uint16Array(BLOCK);
+
 /**
  * Calls `visit` for each place of `bytes` at which a window has a marked hash. One pass with a rolling polynomial hash
- * (Rabin and Karp), whatever the number of secrets.
+ * (Rabin and Karp), whatever the number of secrets. `visit` must not search itself.
  */
 export function eachCandidate(
   bytes: Uint8Array,
@@ -41,15 +45,13 @@ export function eachCandidate(
   visit: (start: number, hash: number) => void,
 ): void {
   if (bytes.length < length) return;
-  const starts = new Uint32Array(Math.min(BLOCK, bytes.length));
-  const hashes = new Uint16Array(starts.length);
   let leaving = 1;
   for (let i = 1; i < length; i++) leaving = Math.imul(leaving, FACTOR);
   const roll = { hash: 0, leaving };
   for (let i = 0; i < length - 1; i++) roll.hash = (Math.imul(roll.hash, FACTOR) + (bytes[i] ?? 0)) | 0;
   for (let from = length - 1; from < bytes.length; from += BLOCK) {
     const to = Math.min(bytes.length, from + BLOCK);
-    const count = sweep(bytes, from, to, length, table, roll, starts, hashes);
+    const count = sweep(bytes, from, to, length, table, roll);
     for (let i = 0; i < count; i++) visit(starts[i] ?? 0, hashes[i] ?? 0);
   }
 }
@@ -62,8 +64,6 @@ function sweep(
   length: number,
   table: HashTable,
   roll: { hash: number; readonly leaving: number },
-  starts: Uint32Array,
-  hashes: Uint16Array,
 ): number {
   const leaving = roll.leaving;
   let hash = roll.hash;
