@@ -55,8 +55,11 @@ await build({
   format: 'esm',
   target: 'node26',
   minify: true,
-  // Packages that are CommonJS ask for Node's own modules by require().
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  // Packages that are CommonJS ask for Node's own modules by require(). A SIGHUP that comes before a daemon has read anything
+  // asks for nothing, and must not end it.
+  banner: {
+    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url); process.on('SIGHUP', () => {});",
+  },
   plugins: [withoutLocales],
   define: { 'process.env.BOTTLED_VERSION': JSON.stringify(version) },
   legalComments: 'external',

@@ -19,7 +19,7 @@ export function createLog(daemon: string, format = process.env.LOG_FORMAT): Log 
   const destination = pino.destination({ fd: 1, sync: true });
   if (format === 'text') {
     return (level, message) => {
-      destination.write(level === 'info' ? `${message}\n` : `${level}: ${message}\n`);
+      destination.write(`${level === 'info' ? '' : `${level}: `}${oneLine(message)}\n`);
     };
   }
   const logger = pino(
@@ -33,3 +33,11 @@ export function createLog(daemon: string, format = process.env.LOG_FORMAT): Log 
   );
   return (level, message, fields) => logger[level](fields, message);
 }
+
+/** Control characters and line separators as escapes: text of an agent must not begin a line of its own, nor command a terminal. */
+function oneLine(message: string): string {
+  return message.replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;

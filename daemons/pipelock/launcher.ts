@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import { formatProblem } from '../../config/problem.ts';
@@ -29,16 +29,29 @@ export interface Refused {
 
 /** Generates, checks and installs the configuration, starts the engine and keeps it up to date. */
 export async function launch(launcher: LauncherSettings, engine: Engine, log: Log): Promise<Launcher | Refused> {
+  const changes = noteChanges(launcher);
+  const launched = await launchNoting(changes, launcher, engine, log);
+  if ('exitCode' in launched) changes.stop();
+  return launched;
+}
+
+async function launchNoting(
+  changes: Changes,
+  launcher: LauncherSettings,
+  engine: Engine,
+  log: Log,
+): Promise<Launcher | Refused> {
   const settings = await readSettings(launcher, log);
   if (settings === undefined) return { exitCode: 2 };
   const file = openConfigFile(launcher.dataDirectory, log);
   if (file === undefined) return { exitCode: 2 };
   const config = configOf(await firstPolicy(launcher, log), settings, launcher);
-  if (!(await installed(file, config, engine, log))) return { exitCode: 2 };
+  const installation = await install(file, config, engine, log);
+  if (installation !== 'installed') return { exitCode: installation === 'refused' ? 2 : 1 };
   const started = await start(launcher, engine, file.path, log);
   if (started === undefined) return { exitCode: 1 };
   announce(engine, launcher, config, log);
-  return keepUpToDate({ launcher, engine, file, config, log, ...started });
+  return keepUpToDate({ launcher, engine, file, config, changes, log, ...started });
 }
 
 interface Started {
@@ -52,16 +65,42 @@ interface Work extends Started {
   readonly file: ConfigFile;
   /** What the engine was started with. */
   readonly config: PipelockConfig;
+  readonly changes: Changes;
   readonly log: Log;
 }
 
+/** Changes of the files of routes and settings. */
+interface Changes {
+  /** Who is called at each change; at once, where there was one before. */
+  tell(reload: () => void): void;
+  stop(): void;
+}
+
+/** Watches the files from before they are read for the first time: the engine takes its time to start, and what changes meanwhile counts. */
+function noteChanges({ routesFile, settingsFile }: LauncherSettings): Changes {
+  let hasChanged = false;
+  let changed = (): void => {
+    hasChanged = true;
+  };
+  const files = [routesFile, ...(settingsFile === undefined ? [] : [settingsFile])];
+  const watches = files.map((path) => watchDirectoryOf(path, () => changed()));
+  return {
+    tell(reload) {
+      changed = reload;
+      if (hasChanged) reload();
+    },
+    stop() {
+      for (const stop of watches) stop();
+    },
+  };
+}
+
 /** Watches the files and reloads when asked to, one reload at a time, until the engine ends. */
-function keepUpToDate({ launcher, engine, file, config, log, running, health }: Work): Launcher {
+function keepUpToDate({ launcher, engine, file, config, changes, log, running, health }: Work): Launcher {
   let current = config;
   let last = Promise.resolve();
   let isWaiting = false;
-  const files = [launcher.routesFile, ...(launcher.settingsFile === undefined ? [] : [launcher.settingsFile])];
-  const watches = files.map((path) => watchDirectoryOf(path, () => void reload()));
+  changes.tell(() => void reload());
 
   /** Requests that come while one reload waits for another become one. */
   function reload(): Promise<void> {
@@ -84,7 +123,7 @@ function keepUpToDate({ launcher, engine, file, config, log, running, health }: 
       log('info', 'reload: nothing has changed', { event: 'pipelock.unchanged' });
       return;
     }
-    if (!(await installed(file, next, engine, log))) return;
+    if ((await install(file, next, engine, log)) !== 'installed') return;
     await untilAnswers(launcher.listen);
     const how = await running.reload(current, next);
     current = next;
@@ -95,7 +134,7 @@ function keepUpToDate({ launcher, engine, file, config, log, running, health }: 
   }
 
   const ended = running.ended.then((code) => {
-    for (const stop of watches) stop();
+    changes.stop();
     health.close();
     health.closeAllConnections();
     return code;
@@ -142,7 +181,7 @@ function configOf(policy: RoutePolicy, settings: Settings, launcher: LauncherSet
 /** The settings, or undefined after every problem with them was told. A bundle need not have a file of them. */
 async function readSettings({ settingsFile }: LauncherSettings, log: Log): Promise<Settings | undefined> {
   if (settingsFile === undefined) return DEFAULT_SETTINGS;
-  if (!existsSync(settingsFile)) {
+  if (!isThere(settingsFile)) {
     log('info', `there is no ${settingsFile}: the default settings hold`, { event: 'pipelock.default-settings' });
     return DEFAULT_SETTINGS;
   }
@@ -150,6 +189,15 @@ async function readSettings({ settingsFile }: LauncherSettings, log: Log): Promi
   if (loaded.ok) return loaded.value;
   for (const problem of loaded.problems) log('error', formatProblem(problem), { event: 'pipelock.bad-settings' });
   return undefined;
+}
+
+/** Whether there is anything by this name. What cannot be looked at is there: defaults must not hold in place of what it says. */
+function isThere(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 /** The routes at the start. Bad ones let nothing out, as in egress, so that mending the file is enough. */
@@ -164,15 +212,24 @@ function tellBadRoutes(problems: readonly string[], consequence: string, log: Lo
   for (const problem of problems) log('error', `${problem}; ${consequence}`, { event: 'pipelock.bad-routes' });
 }
 
-/** Installs a configuration, or tells why the engine would not take it. */
-async function installed(file: ConfigFile, config: PipelockConfig, engine: Engine, log: Log): Promise<boolean> {
-  const faults = await file
-    .install(config, engine.check)
-    .catch((error: unknown) => [`cannot write the configuration: ${messageOf(error)}`]);
-  for (const fault of faults) {
-    log('error', `the generated configuration is refused: ${fault}`, { event: 'pipelock.check-failed' });
+/** Installs a configuration, or tells why not: the engine refuses it, or it cannot be written, which a full disk may be tomorrow. */
+async function install(
+  file: ConfigFile,
+  config: PipelockConfig,
+  engine: Engine,
+  log: Log,
+): Promise<'installed' | 'refused' | 'unwritten'> {
+  try {
+    const faults = await file.install(config, engine.check);
+    for (const fault of faults) {
+      log('error', `the generated configuration is refused: ${fault}`, { event: 'pipelock.check-failed' });
+    }
+    return faults.length === 0 ? 'installed' : 'refused';
+  } catch (error) {
+    const reason = messageOf(error);
+    log('error', `PIPELOCK_DATA: cannot write the configuration: ${reason}`, { event: 'pipelock.bad-data', reason });
+    return 'unwritten';
   }
-  return faults.length === 0;
 }
 
 function announce(engine: Engine, launcher: LauncherSettings, config: PipelockConfig, log: Log): void {

@@ -11,12 +11,13 @@ import { LONGEST_BODY } from './settings.ts';
 const log = createLog('pipelock');
 let launcher: Launcher | undefined;
 let isStopping = false;
+let isReloadWanted = false;
 
 process.on('SIGUSR1', () => {
   const message = 'SIGUSR1 is ignored: pipelock takes it for its kill switch. To restart pipelock, restart this daemon';
   log('warn', message, { event: 'pipelock.usr1-ignored' });
 });
-process.on('SIGHUP', () => void launcher?.reload());
+process.on('SIGHUP', reload);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop);
 process.on('uncaughtException', (error) => {
   log('error', `internal fault: ${error.message}`, { event: 'pipelock.fault' });
@@ -38,7 +39,14 @@ async function run(): Promise<number> {
   if ('exitCode' in launched) return launched.exitCode;
   launcher = launched;
   if (isStopping) launched.stop();
+  else if (isReloadWanted) reload();
   return launched.ended;
+}
+
+/** What comes while the engine starts is done when it has. */
+function reload(): void {
+  isReloadWanted = true;
+  void launcher?.reload();
 }
 
 function stop(): void {

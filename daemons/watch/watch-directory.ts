@@ -1,7 +1,7 @@
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** How long a directory must be quiet before a change counts: a write in place is several events. */
+/** How long a file must stay as it is before a change counts: a write in place is several events. */
 const QUIET_MS = 100;
 
 /**
@@ -14,7 +14,7 @@ const LOOK_EVERY_MS = 2000;
 export type StopWatching = () => void;
 
 /**
- * Calls `changed` when `file` may hold something else than before, once things are quiet. It watches the directory and not the file, so
+ * Calls `changed` when `file` may hold something else than before, once it stays as it is. It watches the directory and not the file, so
  * that it sees a file that is written in place, one that is renamed over the old one, and the swap of a symbolic link
  * such as Kubernetes' `..data`. A directory that vanishes and comes back is watched again.
  */
@@ -24,16 +24,25 @@ export function watchDirectoryOf(file: string, changed: () => void): StopWatchin
   let watched: string | undefined;
   let quiet: NodeJS.Timeout | undefined;
   let seen = identityOf(file);
+  let latest = seen;
 
+  /** Most events are about other files of the directory: those neither put the change off nor are one. */
   function noteEvent(): void {
+    const now = identityOf(file);
+    if (quiet !== undefined && now === latest) return;
+    latest = now;
     clearTimeout(quiet);
-    quiet = setTimeout(() => {
-      quiet = undefined;
-      disarm();
-      arm();
-      seen = identityOf(file);
-      changed();
-    }, QUIET_MS);
+    quiet = setTimeout(settle, QUIET_MS);
+  }
+
+  function settle(): void {
+    quiet = undefined;
+    disarm();
+    arm();
+    const now = identityOf(file);
+    if (now === seen) return;
+    seen = now;
+    changed();
   }
 
   /** Watches the directory that is there now; one that is not there is looked for again at the next look. */

@@ -76,8 +76,11 @@ export function startInitOn(t: TestContext, file: string, directory: string, opt
     return result.exitCode ?? (result.signal === undefined ? undefined : 128);
   });
   t.after(async () => {
-    child.kill('SIGKILL');
+    // The second one kills what the bundle runs, and so leaves nothing behind; an init that does not hear it is killed itself.
+    for (const _ of ['at once', 'now']) child.kill('SIGTERM');
+    const deaf = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS / 4);
     await end;
+    clearTimeout(deaf);
     rmSync(directory, { recursive: true, force: true });
   });
 

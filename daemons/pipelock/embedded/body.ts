@@ -26,6 +26,9 @@ export function createBudget(most: number): Budget {
   };
 }
 
+/** So many pieces become one: each has a price of its own, which for pieces of a few bytes is a hundred times theirs. */
+const MOST_PIECES = 1024;
+
 /** How long nothing of a body may come. */
 const SILENCE_MS = 60_000;
 
@@ -42,10 +45,11 @@ export interface BodyBounds {
 export function readBody(request: IncomingMessage, bounds: BodyBounds, budget: Budget): Promise<ReadBody> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
+    let latest: Buffer[] = [];
     let length = 0;
     let taken = 0;
     const late = setTimeout(() => end({ ok: false, why: 'too-slow' }), bounds.ms);
-    let timer = setTimeout(() => end({ ok: false, why: 'too-slow' }), SILENCE_MS);
+    const timer = setTimeout(() => end({ ok: false, why: 'too-slow' }), SILENCE_MS);
 
     function end(result: ReadBody): void {
       clearTimeout(timer);
@@ -60,19 +64,25 @@ export function readBody(request: IncomingMessage, bounds: BodyBounds, budget: B
     }
 
     function take(chunk: Buffer): void {
-      clearTimeout(timer);
-      timer = setTimeout(() => end({ ok: false, why: 'too-slow' }), SILENCE_MS);
+      timer.refresh();
       length += chunk.length;
       if (length > bounds.bytes) end({ ok: false, why: 'too-long' });
       else if (!budget.take(chunk.length)) end({ ok: false, why: 'no-memory' });
       else {
         taken += chunk.length;
-        chunks.push(chunk);
+        latest.push(chunk);
+        if (latest.length === MOST_PIECES) join();
       }
     }
 
+    function join(): void {
+      chunks.push(Buffer.concat(latest));
+      latest = [];
+    }
+
     function finish(): void {
-      end(request.complete ? { ok: true, body: Buffer.concat(chunks, length) } : { ok: false, why: 'aborted' });
+      const whole = () => Buffer.concat([...chunks, ...latest], length);
+      end(request.complete ? { ok: true, body: whole() } : { ok: false, why: 'aborted' });
     }
 
     function abort(): void {

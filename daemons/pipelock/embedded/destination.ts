@@ -12,7 +12,9 @@ export interface Destination {
   readonly url: string;
 }
 
-const ABSOLUTE = /^(https?|wss?):\/\/([^/?#@\\]+)([/?][^#]*)?$/i;
+/** No space and no control character: decoded from `/ws?url=`, they would end a line of the log, or be dropped where the URL is used. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there.
+const ABSOLUTE = /^(https?|wss?):\/\/([^/?#@\\]+)([/?][^#\u0000-\u0020\u007f]*)?$/i;
 const SCHEMES: Readonly<Record<string, Scheme>> = { http: 'http', https: 'https', ws: 'http', wss: 'https' };
 
 /** Reads an absolute URI, as a request line (RFC 9112, 3.2.2) or `/ws?url=` has it. Undefined for all but http, https, ws and wss without a user. */
@@ -29,6 +31,11 @@ export function parseDestination(uri: string): Destination | undefined {
 export function tunnelDestination(target: string): Destination | undefined {
   const authority = parseAuthority(target, 443);
   return authority && destinationOf('https', authority, '/');
+}
+
+/** The same place with another path and query. */
+export function withTarget({ scheme, authority }: Destination, target: string): Destination {
+  return destinationOf(scheme, authority, target);
 }
 
 function destinationOf(scheme: Scheme, authority: Authority, target: string): Destination {

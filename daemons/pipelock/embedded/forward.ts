@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { formatAuthority } from '../../authority/authority.ts';
 import { requestFramingFault, responseFramingFault } from '../../http/framing.ts';
 import { allValues, endToEnd, firstValue, type RawHeaders, without } from '../../http/headers.ts';
-import { answerText } from '../../http/refusal.ts';
+import { answerText, textHeaders } from '../../http/refusal.ts';
 import type { Resolved } from './addresses.ts';
 import type { Subject } from './audit.ts';
 import { type Block, blocked, blockText } from './block.ts';
@@ -17,10 +17,10 @@ export async function forward(context: Context, request: IncomingMessage, respon
   const subject = subjectOf(request.method ?? '', destination);
   const fault = requestFramingFault(request);
   if (fault !== undefined || destination === undefined) {
-    return refuse(context, subject, response, blocked('parser', fault ?? 'invalid URL', 400));
+    return refuse(context, subject, request, response, blocked('parser', fault ?? 'invalid URL', 400));
   }
   const judged = await judge(context, request, destination);
-  if (!judged.ok) return refuse(context, subject, response, judged.block);
+  if (!judged.ok) return refuse(context, subject, request, response, judged.block);
   const { config, budget, dlp } = context;
   if (request.headers.expect !== undefined) response.writeContinue();
   const bounds = {
@@ -28,15 +28,18 @@ export async function forward(context: Context, request: IncomingMessage, respon
     ms: config.fetch_proxy.timeout_seconds * 1000,
   };
   const read = await readBody(request, bounds, budget);
-  if (!read.ok) return refuse(context, subject, response, unreadable(read, context));
+  if (!read.ok) return refuse(context, subject, request, response, unreadable(read, context));
   try {
     const block = request.rawTrailers.length > 0 ? TRAILERS : await dlp.body(read.body);
-    if (block !== undefined) return refuse(context, subject, response, block);
+    if (block !== undefined) return refuse(context, subject, request, response, block);
     await exchange({ context, subject, request, response, destination, addresses: judged.addresses, body: read.body });
   } finally {
     budget.give(read.body.length);
   }
 }
+
+/** How long the rest of a refused body is taken and dropped: who is cut off in the middle of sending it never reads why. */
+const LINGER_MS = 2_000;
 
 const TRAILERS = blocked('body_dlp', 'request trailers cannot be scanned for secrets');
 
@@ -136,9 +139,27 @@ function outgoingHeaders(request: IncomingMessage, destination: Destination, bod
   return ['Host', host, ...kept, ...(hasBody ? ['Content-Length', String(body.length)] : [])];
 }
 
-function refuse(context: Context, subject: Subject, response: ServerResponse, block: Block): void {
+function refuse(
+  context: Context,
+  subject: Subject,
+  request: IncomingMessage,
+  response: ServerResponse,
+  block: Block,
+): void {
   context.audit.blocked(subject, block);
-  answerText(response, { status: block.status, text: blockText(block) }, true);
+  const answer = { status: block.status, text: blockText(block) };
+  if (request.complete || request.destroyed) {
+    answerText(response, answer, true);
+    return;
+  }
+  response.writeHead(answer.status, [...textHeaders(answer), 'Connection', 'close']);
+  response.write(answer.text);
+  const timer = setTimeout(end, LINGER_MS);
+  request.once('end', end).once('close', end).resume();
+  function end(): void {
+    clearTimeout(timer);
+    response.end();
+  }
 }
 
 function unreadable(read: Extract<ReadBody, { ok: false }>, context: Context): Block {

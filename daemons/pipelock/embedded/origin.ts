@@ -32,11 +32,17 @@ const KEPT_MS = 15_000;
 
 /**
  * The certificate authorities that origins are verified by: those of Node with NODE_EXTRA_CA_CERTS, and those of SSL_CERT_FILE, so that
- * one setting serves pipelock and its stand-in.
+ * one setting serves pipelock and its stand-in. Throws where that file cannot be read.
  */
 export function trustedAuthorities(file = process.env.SSL_CERT_FILE): string[] {
   const known = [...getCACertificates('default')];
-  return file === undefined || file === '' ? known : [...known, readFileSync(file, 'utf8')];
+  if (file === undefined || file === '') return known;
+  try {
+    return [...known, readFileSync(file, 'utf8')];
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`SSL_CERT_FILE cannot be read: ${reason}`, { cause });
+  }
 }
 
 export function createOrigins(authorities: readonly string[]): Origins {

@@ -5,8 +5,8 @@ const WINDOW_MS = 60_000;
 /** An allow-list with patterns lets an agent make up names; they must not fill the memory. */
 const MOST_DOMAINS = 10_000;
 
-/** At most `perMinute` requests a minute to a domain, counted in a sliding window of two halves. Names below one domain share its limit. */
-export function rateLimit(perMinute: number, now: () => number = Date.now): RateLimit {
+/** At most `perMinute` requests a minute to a domain, counted in a sliding window of two halves by a clock that nobody sets. Names below one domain share its limit. */
+export function rateLimit(perMinute: number, now: () => number = () => performance.now()): RateLimit {
   const windows = new Map<string, { start: number; count: number; before: number }>();
   return (host) => {
     const domain = domainOf(host);

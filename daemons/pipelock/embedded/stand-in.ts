@@ -100,7 +100,6 @@ export async function startStandIn({ config, scanner, log, resolve }: StandInOpt
     // A long body, or a long answer, has its own clocks.
     requestTimeout: 0,
     keepAliveTimeout: 60_000,
-    rejectNonStandardBodyWrites: true,
   });
   server.maxConnections = MOST_CONNECTIONS;
   const sockets = trackSockets(server);

@@ -30,15 +30,16 @@ export async function openTunnel(
   client.on('error', () => client.destroy());
   const destination = tunnelDestination(request.url ?? '');
   const subject = subjectOf('CONNECT', destination);
-  const judged = await judge(context, request, destination);
-  if (!judged.ok || destination === undefined) {
-    const block = judged.ok ? blocked('parser', 'invalid URL', 400) : judged.block;
-    context.audit.blocked(subject, block);
-    answerTextOn(client, { status: block.status, text: blockText(block) });
-    return;
-  }
+  // Counted before it is judged, which takes time: many that come at once must not all find room.
   tunnels += 1;
   try {
+    const judged = await judge(context, request, destination);
+    if (!judged.ok || destination === undefined) {
+      const block = judged.ok ? blocked('parser', 'invalid URL', 400) : judged.block;
+      context.audit.blocked(subject, block);
+      answerTextOn(client, { status: block.status, text: blockText(block) });
+      return;
+    }
     await relay({ context, subject, client, early, destination, addresses: judged.addresses });
   } finally {
     tunnels -= 1;
@@ -51,7 +52,7 @@ async function judge(
   destination: Destination | undefined,
 ): Promise<Resolved> {
   if (destination === undefined) return { ok: false, block: blocked('parser', 'invalid URL', 400) };
-  if (tunnels >= MOST_TUNNELS) return { ok: false, block: blocked('capacity', 'too many active tunnels', 503) };
+  if (tunnels > MOST_TUNNELS) return { ok: false, block: blocked('capacity', 'too many active tunnels', 503) };
   const judged = await judgeDestination(destination, context);
   if (!judged.ok) return judged;
   const block = await context.dlp.headers(endToEnd(request.rawHeaders));

@@ -3,17 +3,17 @@ import type { Duplex } from 'node:stream';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { formatAuthority } from '../../authority/authority.ts';
 import { requestFramingFault } from '../../http/framing.ts';
-import { allValues, endToEnd } from '../../http/headers.ts';
+import { allValues, endToEnd, firstValue } from '../../http/headers.ts';
 import { answerTextOn } from '../../http/refusal.ts';
 import { VERSION } from '../version.ts';
 import { pinned, type Resolved } from './addresses.ts';
 import type { Subject } from './audit.ts';
 import { type Block, blocked } from './block.ts';
 import { type Context, judgeDestination, subjectOf } from './context.ts';
-import { type Destination, defaultPort, parseDestination } from './destination.ts';
+import { type Destination, defaultPort, parseDestination, withTarget } from './destination.ts';
 
 const HANDSHAKE_MS = 30_000;
-/** Of the message before, scanned again with the next, so that a secret cut in two is seen. */
+/** Of what was said before, scanned again with the next message, so that a secret cut into pieces is seen. */
 const TAIL_BYTES = 256;
 /** The headers that pipelock takes along to a WebSocket (internal/proxy/websocket.go, buildWSForwardHeaders). */
 const TAKEN_ALONG = ['authorization', 'x-api-key', 'x-goog-api-key'];
@@ -29,15 +29,16 @@ export function createSocketProxy(authorities: readonly string[]): TakeUpgrade {
     client.on('error', () => client.destroy());
     const destination = targetOf(request.url ?? '');
     const subject = subjectOf('WS', destination);
-    const judged = await judge(context, request, destination, connections);
-    if (!judged.ok || destination === undefined) {
-      const block = judged.ok ? blocked('parser', 'invalid URL', 400) : judged.block;
-      context.audit.socketBlocked(subject, block);
-      answerTextOn(client, { status: block.status, text: `WebSocket blocked: ${block.reason}\n` });
-      return;
-    }
+    // Counted before it is judged, which takes time: many that come at once must not all find room.
     connections += 1;
     try {
+      const judged = await judge(context, request, destination, connections);
+      if (!judged.ok || destination === undefined) {
+        const block = judged.ok ? blocked('parser', 'invalid URL', 400) : judged.block;
+        context.audit.socketBlocked(subject, block);
+        answerTextOn(client, { status: block.status, text: `WebSocket blocked: ${block.reason}\n` });
+        return;
+      }
       const upstream = await connected({ request, destination, addresses: judged.addresses, context });
       if (!(upstream instanceof WebSocket)) {
         context.audit.failed(subject, upstream.reason);
@@ -64,15 +65,18 @@ export function createSocketProxy(authorities: readonly string[]): TakeUpgrade {
     const { authority, scheme, target } = destination;
     const host = formatAuthority(authority, defaultPort(scheme));
     const limits = context.config.websocket_proxy;
+    // Those that were judged: what Connection names ends here.
+    const judged = endToEnd(request.rawHeaders);
     const headers: Record<string, string> = {
       Origin: `${scheme}://${host}`,
-      'User-Agent': `${request.headers['user-agent'] ?? 'pipelock'} pipelock/embedded-${VERSION}`,
+      'User-Agent': `${firstValue(judged, 'user-agent') ?? 'pipelock'} pipelock/embedded-${VERSION}`,
     };
     for (const name of TAKEN_ALONG) {
-      const [value] = allValues(request.rawHeaders, name);
+      const value = firstValue(judged, name);
       if (value !== undefined) headers[name] = value;
     }
-    const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim());
+    const offered = allValues(judged, 'sec-websocket-protocol').join(',');
+    const protocols = offered.split(',').map((each) => each.trim());
     return new WebSocket(`${scheme === 'http' ? 'ws' : 'wss'}://${host}${target}`, protocols.filter(Boolean), {
       headers,
       lookup: pinned(addresses),
@@ -105,6 +109,7 @@ function accepted({ request, client, early, upstream, context }: Accept): Promis
   if (upstream.protocol === '') delete request.headers['sec-websocket-protocol'];
   else request.headers['sec-websocket-protocol'] = upstream.protocol;
   return new Promise((resolve) => {
+    if (client.destroyed) return resolve(undefined);
     client.once('close', () => resolve(undefined));
     server.handleUpgrade(request, client, early, resolve);
   });
@@ -121,12 +126,19 @@ interface Dial {
 function targetOf(url: string): Destination | undefined {
   const value = /^\/ws\?url=(.+)$/.exec(url)?.[1];
   if (value === undefined) return undefined;
-  if (/^wss?:\/\//i.test(value)) return parseDestination(value);
   try {
-    return parseDestination(decodeURIComponent(value.split('&', 1)[0] ?? ''));
+    const isPlain = /^wss?:\/\//i.test(value);
+    const destination = parseDestination(isPlain ? value : decodeURIComponent(value.split('&', 1)[0] ?? ''));
+    return destination && asSent(destination);
   } catch {
     return undefined;
   }
+}
+
+/** With the path as the handshake has it, which is that of a WHATWG URL: what is judged must be what is sent. */
+function asSent(destination: Destination): Destination {
+  const { pathname, search } = new URL(`http://host.invalid${destination.target}`);
+  return withTarget(destination, `${pathname}${search}`);
 }
 
 async function judge(
@@ -138,7 +150,7 @@ async function judge(
   const fault = requestFramingFault(request);
   if (fault !== undefined) return refused('parser', fault, 400);
   if (destination === undefined) return refused('parser', 'invalid URL: must be ws or wss', 400);
-  if (connections >= context.config.websocket_proxy.max_concurrent_connections) {
+  if (connections > context.config.websocket_proxy.max_concurrent_connections) {
     return refused('capacity', 'too many active WebSocket connections', 503);
   }
   const judged = await judgeDestination(destination, context);
@@ -191,10 +203,19 @@ function relay({ context, subject, agent, upstream }: Relay): Promise<void> {
       isBinary && !limits.allow_binary_frames
         ? blocked('ws_protocol', 'binary frames not allowed')
         : await dlp.message(Buffer.concat([tail, data]));
-    if (block === undefined) {
-      tail = data.subarray(-TAIL_BYTES);
-      return sent(upstream, data, isBinary);
-    }
+    if (block !== undefined) return cutOff(block);
+    tail = Buffer.from(Buffer.concat([tail, data]).subarray(-TAIL_BYTES));
+    return sent(upstream, data, isBinary);
+  }
+
+  /** The reason of a close is text of the agent's like any other. */
+  async function closeOut(code: number, reason: Buffer): Promise<void> {
+    const block = await dlp.message(Buffer.concat([tail, reason]));
+    if (block === undefined) closeOther(upstream, code, reason);
+    else cutOff(block);
+  }
+
+  function cutOff(block: Block): void {
     audit.socketBlocked(subject, block);
     agent.close(POLICY_VIOLATION, block.reason.slice(0, 120));
     upstream.close(POLICY_VIOLATION, 'policy violation');
@@ -230,14 +251,14 @@ function relay({ context, subject, agent, upstream }: Relay): Promise<void> {
       resolve();
     }
 
-    inOrder(agent, out, noteLife);
-    inOrder(upstream, back, noteLife);
-    agent.on('close', (code, reason) => closeOther(upstream, code, reason)).on('error', () => {});
-    upstream.on('close', (code, reason) => closeOther(agent, code, reason)).on('error', () => {});
-    agent.once('close', over);
-    upstream.once('close', () => {
+    const afterOut = inOrder(agent, out, noteLife);
+    const afterBack = inOrder(upstream, back, noteLife);
+    agent.on('close', (code, reason) => afterOut(() => closeOut(code, reason)).then(over));
+    upstream.on('close', (code, reason) => {
       if (agent.readyState === WebSocket.CLOSED) over();
+      else void afterBack(async () => closeOther(agent, code, reason));
     });
+    for (const side of [agent, upstream]) side.on('error', () => {});
     upstream.resume();
   });
 }
@@ -248,8 +269,15 @@ const NO_STATUS = 1005;
 const ABNORMAL = 1006;
 const POLICY_VIOLATION = 1008;
 
+/** Does something when all messages that came have been taken. Never rejects. */
+type Afterwards = (task: () => Promise<void>) => Promise<void>;
+
 /** Takes messages one after the other, and none more from the wire while one is under way. */
-function inOrder(from: WebSocket, take: (data: Buffer, isBinary: boolean) => Promise<void>, note: () => void): void {
+function inOrder(
+  from: WebSocket,
+  take: (data: Buffer, isBinary: boolean) => Promise<void>,
+  note: () => void,
+): Afterwards {
   let last = Promise.resolve();
   let waiting = 0;
   from.on('message', (data: RawData, isBinary: boolean) => {
@@ -264,6 +292,10 @@ function inOrder(from: WebSocket, take: (data: Buffer, isBinary: boolean) => Pro
         if (waiting === 0) from.resume();
       });
   });
+  return (task) => {
+    last = last.then(task).catch(() => from.terminate());
+    return last;
+  };
 }
 
 function sent(to: WebSocket, data: Buffer, binary: boolean): Promise<void> {

@@ -35,6 +35,7 @@ describe('a matcher finds a secret', () => {
     'in a text of JSON': [JSON.stringify({ secret }), 'JSON'],
     'in a text of JSON with escaped slashes': [JSON.stringify({ secret }).replaceAll('/', '\\/'), 'JSON'],
     'in UTF-16': [Buffer.from(`x${secret}`, 'utf16le'), 'UTF-16'],
+    'in UTF-16 of the other byte order': [Buffer.from(`x${secret}`, 'utf16le').swap16(), 'UTF-16'],
   };
   for (const [name, [bytes, encoding]] of Object.entries(cases)) {
     it(name, () => {

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
@@ -105,6 +114,49 @@ it('a change that pipelock takes only at a start restarts it, and the launcher l
   const first = record(launched).find(({ verb }) => verb === 'run');
   await recorded(launched, ({ verb, pid }) => verb === 'run' && pid !== first?.pid);
   await untilHealthy(launched);
+});
+
+it('routes that change, or a SIGHUP that comes, while pipelock is still starting are not missed', async () => {
+  const release = join(mkdtempSync(join(tmpdir(), 'release-')), 'go');
+  await using launched = await launchPipelock(
+    withFake({ routes: routesTo('one.example.com', 'two.example.com'), orders: { checkWaitsFor: release } }),
+  );
+  await recorded(launched, ({ verb }) => verb === 'check');
+  launched.write('routes.yaml', routesTo('one.example.com'));
+  launched.child.kill('SIGHUP');
+  writeFileSync(release, '');
+  const { hosts } = await launched.event('pipelock.reloaded');
+  assert.deepEqual(hosts, ['one.example.com']);
+});
+
+it('one change of a file is one reload, although routes and settings lie in one directory', async () => {
+  await using launched = await launchHealthy(withFake({ routes: routesTo('one.example.com') }));
+  launched.write('routes.yaml', 'routes: none\n');
+  await launched.event('pipelock.bad-routes');
+  launched.write('routes.yaml', routesTo('two.example.com'));
+  await launched.event('pipelock.reloaded');
+  const told = launched.lines.filter(({ event }) => event === 'pipelock.bad-routes' || event === 'pipelock.unchanged');
+  assert.equal(told.length, 1, JSON.stringify(told));
+});
+
+it('settings that cannot be looked at are an error, not the defaults', async () => {
+  await using launched = await launchHealthy(withFake({ settings: { requests_per_minute: 7 } }));
+  const file = join(launched.directory, 'settings.yaml');
+  rmSync(file);
+  symlinkSync(file, file);
+  launched.child.kill('SIGHUP');
+  const { message } = await launched.event('pipelock.bad-settings');
+  assert.match(String(message), /settings\.yaml: is a circle of symbolic links/);
+  assert.match(readFileSync(join(launched.directory, 'data/pipelock.yaml'), 'utf8'), /max_requests_per_minute: 7/);
+});
+
+it('a configuration that cannot be written ends the launcher with 1: there may be room at the next try', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'pipelock-data-'));
+  // In the way of the candidate, as a full disk is.
+  mkdirSync(join(directory, 'candidate', 'pipelock.yaml'), { recursive: true });
+  await using launched = await launchPipelock(withFake({ environment: { PIPELOCK_DATA: directory } }));
+  assert.equal((await launched.child).exitCode, 1);
+  assert.match(String((await launched.event('pipelock.bad-data')).message), /cannot write the configuration/);
 });
 
 it('a bad routes file keeps the configuration that is in force, and is told with its place', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,5 +116,31 @@ describe('a watched routes.yaml', () => {
     await changed;
     stop();
     assert.ok(told < 20, `told ${told} times`);
+  });
+
+  it('is not told of what happens to other files, nor kept waiting by them', async () => {
+    await using place = await watched();
+    let told = 0;
+    const stop = watchDirectoryOf(place.file, () => {
+      told += 1;
+    });
+    const changed = place.changed();
+    const { promise: written, resolve } = Promise.withResolvers<void>();
+    let writes = 0;
+    const busy = setInterval(() => {
+      writeFileSync(join(place.directory, 'other.log'), String(writes));
+      writes += 1;
+      // Of the last ones many more than a change takes until it is told.
+      if (told > 0 && writes > 60) resolve();
+    }, 10);
+    try {
+      await writeFile(place.file, 'two');
+      await changed;
+      await written;
+      assert.equal(told, 1);
+    } finally {
+      clearInterval(busy);
+      stop();
+    }
   });
 });
