@@ -15,6 +15,8 @@ export interface Admitted {
   refresh(fresh: number): Promise<Refreshed>;
   /** Alone with the mirror: no other push and no refresh meanwhile. Undefined where that took longer than a push may take. */
   lock(signal: AbortSignal): Promise<Release | undefined>;
+  /** Upstream and mirror may differ from now on: whoever comes next has the mirror refreshed. */
+  doubt(): void;
   /** The request is over. `mayHaveLeftovers`: git was killed, so temporary objects are removed once nothing else runs. */
   leave(mayHaveLeftovers: boolean): void;
 }
@@ -34,6 +36,8 @@ export interface Gate {
 
 interface Kept {
   repo: Repo;
+  /** What an earlier run left behind is removed: once, since later there may be pushes under way. */
+  isSwept: boolean;
   isPrepared: boolean;
   readonly mutex: Mutex;
   readonly places: Mutex;
@@ -71,6 +75,7 @@ export function createGate(settings: Settings, first: GateConfig, log: Log): Gat
     if (known !== undefined) return known;
     const made: Kept = {
       repo,
+      isSwept: false,
       isPrepared: false,
       mutex: createMutex(),
       places: createPlaces(() => config.limits.concurrent_per_repo),
@@ -115,6 +120,9 @@ export function createGate(settings: Settings, first: GateConfig, log: Log): Gat
       config,
       refresh: (fresh) => refresh(state, fresh),
       lock: (waiting) => state.mutex.acquire(config.limits.push_timeout, waiting),
+      doubt: () => {
+        state.refreshedAt = undefined;
+      },
       leave,
     };
     return { ok: true, admitted };
@@ -139,12 +147,18 @@ export function createGate(settings: Settings, first: GateConfig, log: Log): Gat
     const { repo } = state;
     try {
       if (!state.isPrepared) {
+        if (!state.isSwept) cleanUp(mirrorPath(settings, repo.name));
+        state.isSwept = true;
         await prepareMirror(settings, repo, config.limits);
-        state.isPrepared = true;
+        state.isPrepared = state.repo === repo;
       }
       const refreshed = await fetchAndHead(state, repo);
-      if (refreshed.ok) state.refreshedAt = started;
-      else {
+      // Who waits for this may have been let in by a newer configuration.
+      if (state.repo.upstream.url !== repo.upstream.url)
+        return { ok: false, reason: 'its upstream has just been changed; try again' };
+      if (refreshed.ok) {
+        if (state.repo === repo) state.refreshedAt = started;
+      } else {
         const { reason } = refreshed;
         log('warn', `${repo.name}: the mirror could not be refreshed: ${reason}. Nothing is served until it can be.`, {
           event: 'refresh-failed',

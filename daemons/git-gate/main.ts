@@ -127,8 +127,8 @@ function createReload(settings: Settings, configure: (config: GateConfig) => voi
   async function run(): Promise<void> {
     const loaded = await loadGateConfig(settings.file);
     if (loaded.ok) {
-      configure(loaded.value);
       await noteOwnSecrets(settings, loaded.value);
+      configure(loaded.value);
       log('info', `git-gate.yaml is in force: ${loaded.value.repos.size} repositories`, {
         event: 'reloaded',
         repos: [...loaded.value.repos.keys()],

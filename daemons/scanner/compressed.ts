@@ -17,9 +17,21 @@ interface Format {
   readonly decode: (bytes: Buffer, most: number) => Buffer;
 }
 
+/** RFC 1950 section 2.2: the window of 32 KiB that all programs use, fastest, default and best. (The fourth would be text: `x^`.) */
+const ZLIB_SECOND_BYTES = [0x01, 0x9c, 0xda];
+
 const FORMATS: readonly Format[] = [
   { name: 'gzip', magic: Buffer.of(0x1f, 0x8b, 0x08), dataAt: gzipDataAt, decode: inflate },
   { name: 'zip', magic: Buffer.from('PK\x03\x04', 'latin1'), dataAt: zipDataAt, decode: inflate },
+  // Streams in PDF and PNG files, objects of git.
+  ...ZLIB_SECOND_BYTES.map(
+    (second): Format => ({
+      name: 'zlib',
+      magic: Buffer.of(0x78, second),
+      dataAt: zlibDataAt,
+      decode: inflate,
+    }),
+  ),
   {
     name: 'zstd', // RFC 8878
     magic: Buffer.of(0x28, 0xb5, 0x2f, 0xfd),
@@ -33,7 +45,7 @@ const FORMATS: readonly Format[] = [
 const SHORTEST_DATA = 16;
 
 /**
- * What is compressed in a layer, wherever in it: gzip, entries of zip files, zstd. Data that are damaged or cut off count up to there. Throws
+ * What is compressed in a layer, wherever in it: gzip, zlib, entries of zip files, zstd. Data that are damaged or cut off count up to there. Throws
  * an error for a person when more comes out than `budget` allows.
  */
 export function* decompressed(layer: Layer, budget: Budget): Generator<Layer> {
@@ -59,10 +71,10 @@ function decodeWhatIsWhole(bytes: Buffer, decode: Format['decode'], budget: Budg
       throw new Error('it holds compressed data that are too large to be looked through', { cause: error });
     }
   };
+  let whole: Buffer = Buffer.alloc(0);
+  if (tryPrefix(Math.min(SHORTEST_DATA, bytes.length)) === undefined) return whole;
   const all = tryPrefix(bytes.length);
   if (all !== undefined) return all;
-  let whole: Buffer = Buffer.alloc(0);
-  if (tryPrefix(SHORTEST_DATA) === undefined) return whole;
   for (let low = SHORTEST_DATA + 1, high = bytes.length - 1; low <= high; ) {
     const middle = (low + high) >>> 1;
     const prefix = tryPrefix(middle);
@@ -96,6 +108,15 @@ function gzipDataAt(bytes: Buffer, start: number): number | undefined {
     at = end + 1;
   }
   return (flags & 2) === 0 ? at : at + 2;
+}
+
+/** RFC 1951 section 3.2.3: no block has type 3, and one of type 0 says its length twice. Most of what looks like a begin by chance ends here. */
+function zlibDataAt(bytes: Buffer, start: number): number | undefined {
+  const at = start + 2;
+  const type = ((bytes[at] ?? 0) >> 1) & 3;
+  if (type === 3) return undefined;
+  if (type !== 0 || at + 5 > bytes.length) return at;
+  return bytes.readUInt16LE(at + 1) + bytes.readUInt16LE(at + 3) === 0xffff ? at : undefined;
 }
 
 /** APPNOTE 4.3.7: a local file header of 30 bytes, a name and an extra field. Method 8 is deflate. */

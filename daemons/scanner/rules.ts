@@ -224,7 +224,7 @@ export const TOKEN_RULES: readonly TokenRule[] = [
     'private-key',
     'private key',
     ['-----BEGIN '],
-    /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----([^-]{60,20000})(?:-----END [A-Z0-9 ]{0,60}-----)?/y,
+    /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----((?:(?:\s|\\[nrt]){0,8}[A-Za-z-]{1,40}: [^\n\\]{0,200}(?:\n|\\r\\n|\\n)){0,8}[^-]{60,20000})(?:-----END [A-Z0-9 ]{0,60}-----)?/y,
     {
       isPlausible: (body) => privateKeyBody(body) !== undefined,
       normalize: (body) => privateKeyBody(body) ?? body,

@@ -3,17 +3,48 @@ import { decodedLayer, type Layer, type Piece } from './layer.ts';
 /** How far from an escape a token may reach. In bytes. */
 const REACH = 512;
 
+/** Characters that do not show: Default_Ignorable_Code_Point of Unicode (DerivedCoreProperties.txt), those above 127. */
+const INVISIBLE: readonly (readonly [first: number, last: number])[] = [
+  [0xad, 0xad],
+  [0x34f, 0x34f],
+  [0x61c, 0x61c],
+  [0x115f, 0x1160],
+  [0x17b4, 0x17b5],
+  [0x180b, 0x180f],
+  [0x200b, 0x200f],
+  [0x202a, 0x202e],
+  [0x2060, 0x206f],
+  [0x3164, 0x3164],
+  [0xfe00, 0xfe0f],
+  [0xfeff, 0xfeff],
+  [0xffa0, 0xffa0],
+  [0xfff0, 0xfff8],
+  [0x1bca0, 0x1bca3],
+  [0x1d173, 0x1d17a],
+  [0xe0000, 0xe0fff],
+];
+
+/** The first two bytes, in UTF-8, of characters that do not show: most others are told from them by these. */
+const INVISIBLE_BEGINS = new Uint8Array(65_536);
+
 /** Bytes with which something begins that other programs leave out or read as another character. */
 const BEGINS = new Uint8Array(256);
-for (const byte of [0x00, 0x25, 0x26, 0x5c, 0xc2, 0xe2, 0xef]) BEGINS[byte] = 1;
+for (const byte of [0x00, 0x25, 0x26, 0x5c]) BEGINS[byte] = 1;
+for (const [first, last] of INVISIBLE) {
+  for (let code = first; code <= last; code++) {
+    const utf8 = Buffer.from(String.fromCodePoint(code));
+    INVISIBLE_BEGINS[utf8.readUInt16BE(0)] = 1;
+    BEGINS[utf8.readUInt8(0)] = 1;
+  }
+}
 
 /** Signs that a backslash before them leaves as they are: `"`, `/` and `\`. */
 const SIGNS: ReadonlySet<number> = new Set([0x22, 0x2f, 0x5c]);
 
 /**
- * The text around escapes, with these resolved: `%67` (RFC 3986), `\u0067`, `\x67`, `\"`, `\/` and `\\` (JSON, JavaScript), `&#103;` and `&#x67;`
- * (HTML). What does not show is left out: zero bytes (so UTF-16 becomes readable), zero-width and bidirectional characters of Unicode, a
- * backslash before a line break. `undefined` where there is nothing of that.
+ * The text around escapes, with these resolved: `%67` (RFC 3986), `\u0067`, `\u{67}`, `\U00000067`, `\x67`, `\147`, `\"`, `\/` and `\\` (JSON, JavaScript, C,
+ * Python), `&#103;` and `&#x67;` (HTML). What does not show is left out: zero bytes (so UTF-16 becomes readable), characters of Unicode that do
+ * not show, a backslash before a line break. `undefined` where there is nothing of that.
  */
 export function unescaped(layer: Layer): Layer | undefined {
   const stretches = stretchesAround(layer.bytes);
@@ -107,19 +138,16 @@ function escapeLength(bytes: Buffer, i: number): number {
       return next === 0x23 ? entityLength(bytes, i) : 0;
     case 0x5c:
       return backslashLength(bytes, i, next);
-    case 0xc2: // U+00AD, soft hyphen
-      return next === 0xad ? 2 : 0;
-    case 0xe2:
-      return isInvisible(next, bytes[i + 2] ?? 0) ? 3 : 0;
-    case 0xef: // U+FEFF
-      return next === 0xbb && bytes[i + 2] === 0xbf ? 3 : 0;
     default:
-      return 0;
+      return invisibleLength(bytes, i, next);
   }
 }
 
 function backslashLength(bytes: Buffer, i: number, next: number): number {
+  if (next === 0x75 && bytes[i + 2] === 0x7b) return bracedLength(bytes, i);
   if (next === 0x75) return [2, 3, 4, 5].every((ahead) => isHex(bytes[i + ahead])) ? 6 : 0;
+  if (next === 0x55) return [2, 3, 4, 5, 6, 7, 8, 9].every((ahead) => isHex(bytes[i + ahead])) ? 10 : 0;
+  if (next >= 0x30 && next <= 0x33) return isOctal(bytes[i + 2]) && isOctal(bytes[i + 3]) ? 4 : 0;
   if (next === 0x78) return isHex(bytes[i + 2]) && isHex(bytes[i + 3]) ? 4 : 0;
   if (next === 0x0d && bytes[i + 2] === 0x0a) return 3;
   return next === 0x0a || SIGNS.has(next) ? 2 : 0;
@@ -130,10 +158,17 @@ function entityLength(bytes: Buffer, i: number): number {
   return match === null ? 0 : match[0].length;
 }
 
-/** U+200B to U+200F, U+202A to U+202E, U+2060 to U+206F, in UTF-8 after 0xE2. */
-function isInvisible(second: number, third: number): boolean {
-  if (second === 0x80) return (third >= 0x8b && third <= 0x8f) || (third >= 0xaa && third <= 0xae);
-  return second === 0x81 && third >= 0xa0 && third <= 0xaf;
+function bracedLength(bytes: Buffer, i: number): number {
+  const match = /^\\u\{[0-9a-f]{1,8}\}/i.exec(bytes.toString('latin1', i, i + 12));
+  return match === null ? 0 : match[0].length;
+}
+
+function invisibleLength(bytes: Buffer, i: number, next: number): number {
+  const lead = bytes[i] ?? 0;
+  if (INVISIBLE_BEGINS[(lead << 8) | next] !== 1) return 0;
+  const length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  const code = bytes.toString('utf8', i, i + length).codePointAt(0) ?? 0;
+  return INVISIBLE.some(([first, last]) => code >= first && code <= last) ? length : 0;
 }
 
 /** The character that an escape stands for; `undefined` where it stands for none, or for one that no token has. */
@@ -147,9 +182,15 @@ function codeOf(text: string): number | undefined {
   if (text.startsWith('%')) return Number.parseInt(text.slice(1), 16);
   if (text.startsWith('&#x') || text.startsWith('&#X')) return Number.parseInt(text.slice(3), 16);
   if (text.startsWith('&#')) return Number.parseInt(text.slice(2), 10);
-  if (text.startsWith('\\u') || text.startsWith('\\x')) return Number.parseInt(text.slice(2), 16);
+  if (text.startsWith('\\u{')) return Number.parseInt(text.slice(3), 16);
+  if (/^\\[uUx]/.test(text)) return Number.parseInt(text.slice(2), 16);
+  if (/^\\\d/.test(text)) return Number.parseInt(text.slice(1), 8);
   const sign = text.charCodeAt(1);
   return SIGNS.has(sign) && text.length === 2 ? sign : undefined;
+}
+
+function isOctal(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x37;
 }
 
 function isHex(byte: number | undefined): boolean {

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Repo } from '../config/load.ts';
 import type { Limits } from '../config/schema.ts';
@@ -22,23 +32,53 @@ export function scratchPath(settings: Pick<Settings, 'data'>): string {
   return join(settings.data, 'scratch');
 }
 
+/** The least that git may take at once for an object of a push or for the list of a million of them. In bytes. */
+const LEAST_MEMORY = 128 * 1024 ** 2;
+
+/**
+ * The most that git may take at once while it unpacks a push (its GIT_ALLOC_LIMIT), in bytes: a few bytes of a delta can stand
+ * for gigabytes. A larger file that is no delta is not held in memory, and so comes as far as the rule that refuses it by its size.
+ */
+export function mostMemory({ rules }: Repo): number {
+  return Math.max(rules.maxBlob, LEAST_MEMORY);
+}
+
+const PRE_RECEIVE_NAME = 'pre-receive';
+
 function hooksPath(settings: Pick<Settings, 'data'>): string {
   return join(settings.data, 'hooks');
 }
 
-/** Makes the data directory ready, and empties it of what an earlier run left behind. Throws where it cannot be written. */
+/**
+ * Why git would pass over the hook that asks the gate, as the end of a sentence; undefined where it runs it. git takes a
+ * push without a word to anybody where the hook is not there or may not be run (githooks(5)).
+ */
+export function faultOfHook(settings: Pick<Settings, 'data'>): string | undefined {
+  const hook = join(hooksPath(settings), PRE_RECEIVE_NAME);
+  try {
+    accessSync(hook, constants.X_OK);
+    return undefined;
+  } catch {
+    return `${hook} cannot be run: GIT_GATE_DATA must not be mounted noexec, and nobody else may change it`;
+  }
+}
+
+/** Makes the data directory ready, and empties it of what an earlier run left behind. Throws where it cannot be used. */
 export function prepareData(settings: Settings): void {
   mkdirSync(mirrorsPath(settings), { recursive: true, mode: 0o700 });
   rmSync(scratchPath(settings), { recursive: true, force: true });
   mkdirSync(scratchPath(settings), { mode: 0o700 });
   writeFileSync(globalConfig(settings.data), GLOBAL_CONFIG);
-  const hooks = hooksPath(settings);
-  rmSync(hooks, { recursive: true, force: true });
-  mkdirSync(hooks, { mode: 0o755 });
-  writeFileSync(join(hooks, 'pre-receive'), PRE_RECEIVE, { mode: 0o555 });
+  const hook = join(hooksPath(settings), PRE_RECEIVE_NAME);
+  mkdirSync(hooksPath(settings), { recursive: true, mode: 0o755 });
+  rmSync(`${hook}.new`, { force: true });
+  writeFileSync(`${hook}.new`, PRE_RECEIVE, { mode: 0o555 });
+  renameSync(`${hook}.new`, hook);
+  const fault = faultOfHook(settings);
+  if (fault !== undefined) throw new Error(fault);
 }
 
-/** Makes the mirror where there is none, writes its configuration anew, and cleans up what a killed git left. Throws a sentence. */
+/** Makes the mirror where there is none, and writes its configuration anew. Throws a sentence. */
 export async function prepareMirror(settings: Settings, repo: Repo, limits: Limits): Promise<void> {
   const path = mirrorPath(settings, repo.name);
   const mark = join(path, 'git-gate-upstream');
@@ -46,7 +86,7 @@ export async function prepareMirror(settings: Settings, repo: Repo, limits: Limi
   // Its refs would count as known to the new upstream, and what they hold would not be scanned.
   if (isOfOther) rmSync(path, { recursive: true, force: true });
   if (!existsSync(path)) {
-    const made = await runGit(['init', '--quiet', '--bare', '--template=', path], {
+    const made = await runGit(['init', '--quiet', '--bare', '--initial-branch=main', '--template=', path], {
       cwd: settings.data,
       env: gitEnvironment(settings),
       timeout: 30_000,
@@ -54,9 +94,8 @@ export async function prepareMirror(settings: Settings, repo: Repo, limits: Limi
     if (!made.ok)
       throw new Error(`cannot make the mirror ${path}: ${made.stderr.trim() || JSON.stringify(made.ended)}`);
   }
-  cleanUp(path);
   const config = join(path, 'config');
-  writeFileSync(`${config}.new`, mirrorConfig(settings, limits));
+  writeFileSync(`${config}.new`, mirrorConfig(settings, repo, limits));
   renameSync(`${config}.new`, config);
   writeFileSync(mark, repo.upstream.place);
 }
@@ -70,20 +109,24 @@ export function cleanUp(path: string): void {
     if (entry.startsWith('tmp_')) rmSync(join(path, 'objects', 'pack', entry), { force: true });
   }
   for (const entry of list(path)) if (entry.endsWith('.lock')) rmSync(join(path, entry), { force: true });
-  for (const entry of readdirSync(join(path, 'refs'), { recursive: true, encoding: 'utf8' })) {
+  for (const entry of list(join(path, 'refs'), true)) {
     if (entry.endsWith('.lock')) rmSync(join(path, 'refs', entry), { force: true });
   }
   rmSync(join(path, 'shallow'), { force: true });
 }
 
 /** git-config(1). Nothing of it comes from the agent, and of the operator only numbers. */
-function mirrorConfig(settings: Settings, limits: Limits): string {
+function mirrorConfig(settings: Settings, repo: Repo, limits: Limits): string {
   return `[core]
 	repositoryformatversion = 0
 	filemode = true
 	bare = true
 	hooksPath = "${hooksPath(settings)}"
 	logAllRefUpdates = false
+	bigFileThreshold = ${mostMemory(repo)}
+[pack]
+	# Each thread holds objects of its own in memory while it unpacks a push.
+	threads = 2
 [gc]
 	auto = 0
 [maintenance]
@@ -123,8 +166,8 @@ function mirrorConfig(settings: Settings, limits: Limits): string {
 `;
 }
 
-function list(path: string): readonly string[] {
-  return existsSync(path) ? readdirSync(path) : [];
+function list(path: string, recursive = false): readonly string[] {
+  return existsSync(path) ? readdirSync(path, { recursive, encoding: 'utf8' }) : [];
 }
 
 function readText(path: string): string | undefined {

@@ -5,6 +5,10 @@ import { printable } from '../printable.ts';
 /** Known ends of git and ssh, and what they mean for an operator. The first that matches counts. */
 const CAUSES: readonly (readonly [sign: RegExp, meaning: string])[] = [
   [
+    /^(?:error|fatal): .*(?:No space left on device|couldn't write|cannot update ref)/m,
+    'the gate cannot write its mirror; the operator looks whether its disk is full',
+  ],
+  [
     /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|no matching host key type/i,
     'the host shows another key than the one pinned as host_key; nothing was sent to it',
   ],

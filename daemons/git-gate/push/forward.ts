@@ -33,7 +33,8 @@ export async function forward(changes: readonly RefChange[], options: ForwardOpt
   const access = upstreamEnvironment(settings, repo, quarantine);
   if (!access.ok) return { ok: false, words: [], reasons: [`the gate cannot push: ${access.reason}`] };
   const leases = changes.map(({ old, ref }) => `--force-with-lease=${ref}:${isNone(old) ? '' : old}`);
-  const refspecs = changes.map((change) => `${isNone(change.new) ? '' : change.new}:${change.ref}`);
+  // A bare id would first be looked for among the names of refs (git-push(1), <src>): a branch may be called like one.
+  const refspecs = changes.map((change) => `${isNone(change.new) ? '' : `${change.new}^{object}`}:${change.ref}`);
   const atomic = changes.length > 1 ? ['--atomic'] : [];
   const flags = [
     '--porcelain',

@@ -149,7 +149,8 @@ async function refusalsOf(changes: readonly RefChange[], repo: Repo, store: Stor
     }),
   );
   const head = await runGit(['symbolic-ref', '--quiet', 'HEAD'], { ...store, timeout: ASK_MS });
-  const around = { rules: repo.rules, refs, defaultBranch: head.ok ? head.stdout.trim() : undefined };
+  const pushed = changes.map(({ ref }) => ref);
+  const around = { rules: repo.rules, refs, pushed, defaultBranch: head.ok ? head.stdout.trim() : undefined };
   const refusals: Refusal[] = [];
   for (const change of changes) {
     const refusal = judgeRef(change, around) ?? (await judgeForce(change, repo, store));

@@ -21,6 +21,12 @@ export interface Store {
 
 /** More new objects than this in one push are refused: their list is held in memory. */
 const MOST_OBJECTS = 1_000_000;
+/** No system opens a longer path (PATH_MAX of Linux), and each directory around repeats the paths of all that is in it. */
+const MOST_PATH = 4096;
+/** Of all paths together, in bytes: they are held in memory too. */
+const MOST_PATHS = 256 * 1024 ** 2;
+/** What stands before the path in a line: id, type and size. */
+const HEAD_OF_LINE = 100;
 
 /**
  * Every object that `tips` reach and no ref of the mirror does, with type and size, before any of it is read. The tips
@@ -28,6 +34,7 @@ const MOST_OBJECTS = 1_000_000;
  */
 export async function newObjects(tips: readonly string[], { cwd, env, signal }: Store): Promise<readonly NewObject[]> {
   const objects: NewObject[] = [];
+  let pathBytes = 0;
   const list = spawn('git', ['rev-list', '--objects', ...tips, '--not', '--all'], {
     cwd,
     env,
@@ -48,6 +55,11 @@ export async function newObjects(tips: readonly string[], { cwd, env, signal }: 
   list.stdout.pipe(check.stdin);
   try {
     for await (const line of byteLines(check.stdout)) {
+      if (line.length > MOST_PATH + HEAD_OF_LINE)
+        throw new Error(`the push holds a path of more than ${MOST_PATH} bytes`);
+      pathBytes += line.length;
+      if (pathBytes > MOST_PATHS)
+        throw new Error(`the paths of the push have more than ${MOST_PATHS} bytes altogether`);
       const [, id, type, size, path] =
         /^([0-9a-f]{40,64}) (commit|tree|blob|tag) (\d+) (.*)$/s.exec(line.toString('utf8')) ?? [];
       if (id === undefined || size === undefined || path === undefined)

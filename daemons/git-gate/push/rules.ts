@@ -7,6 +7,8 @@ export interface Around {
   readonly rules: RepoRules;
   /** The refs of the mirror, by name. */
   readonly refs: ReadonlyMap<string, string>;
+  /** The names of all refs that the push changes. */
+  readonly pushed: readonly string[];
   /** Upstream's default branch, as the mirror knows it. */
   readonly defaultBranch: string | undefined;
 }
@@ -21,7 +23,7 @@ export interface Refusal {
 /** Judges one change by the rules that need no object. Undefined: it may go on to be scanned. */
 export function judgeRef(
   { old, new: next, ref }: RefChange,
-  { rules, refs, defaultBranch }: Around,
+  { rules, refs, pushed, defaultBranch }: Around,
 ): Refusal | undefined {
   const refuse = (rule: string, reason: string): Refusal => ({ rule, ref, reason });
   if (rules.readOnly) return refuse('read-only', `this repository is read-only here (${OPERATOR}: read_only)`);
@@ -38,7 +40,9 @@ export function judgeRef(
   if ((known ?? NONE) !== (isNone(old) ? NONE : old)) {
     return refuse('stale', 'it has changed upstream meanwhile; fetch, merge or rebase, and push again');
   }
-  const twin = known === undefined && [...refs.keys()].find((other) => other.toLowerCase() === ref.toLowerCase());
+  const twin =
+    known === undefined &&
+    [...refs.keys(), ...pushed].find((other) => other !== ref && other.toLowerCase() === ref.toLowerCase());
   if (typeof twin === 'string') return refuse('ref-name', `it differs from ${twin} only in case`);
   if (isTag && rules.tags === 'none') return refuse('tags', `no tags may be pushed (${OPERATOR}: tags)`);
   if (isNone(next)) {
@@ -52,11 +56,16 @@ export function judgeRef(
   return undefined;
 }
 
-/** git-check-ref-format(1), and no more than a Windows or macOS checkout of the same repository could hold. */
+/**
+ * git-check-ref-format(1), and no more than a Windows or macOS checkout of the same repository could hold. Nor a name that
+ * git takes for another thing (gitrevisions(7)): an object id, HEAD, or a ref written out, which would make `refs/heads/main`
+ * ambiguous for everybody who pushes there.
+ */
 export function isRefName(ref: string): boolean {
   if (ref.length > 250 || /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\uFFFD ~^:?*[\\]/u.test(ref)) return false;
   if (ref.includes('..') || ref.includes('@{') || ref.includes('//') || ref.endsWith('.') || ref.endsWith('/'))
     return false;
+  if (/^refs\/(?:heads|tags)\/(?:refs\/.*|HEAD|@|[0-9a-f]{40}|[0-9a-f]{64})$/i.test(ref)) return false;
   return ref
     .split('/')
     .every((part) => part !== '' && !part.startsWith('.') && !part.startsWith('-') && !/\.lock$/i.test(part));

@@ -6,7 +6,7 @@ import { startGit } from './git-child.ts';
 import { errorLine } from './pkt-line.ts';
 import { repoNameOf } from './repo-name.ts';
 import { protocolOf, type Service, serviceOf } from './request.ts';
-import { type Exchange, logRefused, type Serving, serveProcess } from './serving.ts';
+import { type Exchange, logRefused, makeReady, type Serving, serveProcess } from './serving.ts';
 
 /** How long a client may take for its first line, in ms. */
 const FIRST_LINE_MS = 10_000;
@@ -61,7 +61,7 @@ async function answer(socket: Socket, serving: Serving, isReady: () => boolean):
   if (!admission.ok) return refuseAll(admission.reason);
   const { admitted } = admission;
   const { limits } = admitted.config;
-  const refreshed = await admitted.refresh(limits.fetch_fresh);
+  const refreshed = await makeReady(service, admitted, limits.fetch_fresh, serving);
   if (!refreshed.ok || gone.signal.aborted) {
     admitted.leave(false);
     if (!refreshed.ok) refuseAll(`${name}: ${refreshed.reason}`);
@@ -124,4 +124,6 @@ function refuse(socket: Socket, reason: string): void {
   if (socket.destroyed) return;
   socket.end(errorLine(printable(reason)));
   socket.resume();
+  // A client that keeps its side open holds a connection that others may need.
+  setTimeout(() => socket.destroy(), FIRST_LINE_MS).unref();
 }

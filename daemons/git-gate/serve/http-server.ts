@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { addressClass } from '../../authority/address-class.ts';
 import type { Admitted } from '../gate.ts';
 import { type Environment, gitEnvironment } from '../git/environment.ts';
 import { endGroup, endOf } from '../git/process.ts';
@@ -11,7 +13,7 @@ import { readCgi } from './cgi.ts';
 import { type GitChild, startGit } from './git-child.ts';
 import { errorLine, FLUSH, pktLine } from './pkt-line.ts';
 import { type HttpQuestion, parseHttpRequest, protocolOf } from './request.ts';
-import { type Exchange, logRefused, type Serving, serveProcess } from './serving.ts';
+import { type Exchange, logRefused, makeReady, type Serving, serveProcess } from './serving.ts';
 
 type Rpc = Extract<HttpQuestion, { kind: 'refs' | 'rpc' }>;
 
@@ -23,6 +25,8 @@ const MOST_FETCH_REQUEST = 32 * 1024 ** 2;
 const LIST_MS = 60_000;
 /** What a push may say beside its pack. */
 const MOST_COMMANDS = 1024 ** 2;
+const MOST_CONNECTIONS = 512;
+const ROOM_FOR_PROBES = 16;
 
 /** git's smart HTTP for the repositories of the gate, by git's own http-backend. `isReady` false answers 503. */
 export function createHttpServer(serving: Serving, isReady: () => boolean): Server {
@@ -41,8 +45,25 @@ export function createHttpServer(serving: Serving, isReady: () => boolean): Serv
   );
   // Bounds the reading of one request; the daemon's own limits bound the rest.
   server.requestTimeout = serving.gate.config.limits.push_timeout;
-  server.maxConnections = 512;
+  keepRoomForProbes(server);
   return server;
+}
+
+/**
+ * However many connections agents hold, the probe of health, which comes from this machine, finds room for its own: else
+ * a daemon that serves what it can would be taken for a dead one.
+ */
+function keepRoomForProbes(server: Server): void {
+  server.maxConnections = MOST_CONNECTIONS + ROOM_FOR_PROBES;
+  let agents = 0;
+  server.on('connection', (socket: Socket) => {
+    if (addressClass(socket.remoteAddress ?? '') === 'loopback') return;
+    agents += 1;
+    socket.once('close', () => {
+      agents -= 1;
+    });
+    if (agents > MOST_CONNECTIONS) socket.destroy();
+  });
 }
 
 async function answer(
@@ -85,9 +106,8 @@ async function serve(
   if (!admission.ok) return refuseGit(question, response, admission.reason, exchange, serving);
   const { admitted } = admission;
   const { fetch_fresh } = admitted.config.limits;
-  const refreshed = await admitted.refresh(
-    question.kind === 'refs' ? fetch_fresh : Math.max(fetch_fresh, SESSION_FRESH_MS),
-  );
+  const fresh = question.kind === 'refs' ? fetch_fresh : Math.max(fetch_fresh, SESSION_FRESH_MS);
+  const refreshed = await makeReady(service, admitted, fresh, serving);
   if (!refreshed.ok || gone.signal.aborted) {
     admitted.leave(false);
     if (!refreshed.ok) refuseGit(question, response, `${name}: ${refreshed.reason}`, exchange, serving);

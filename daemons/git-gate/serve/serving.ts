@@ -3,6 +3,8 @@ import type { Log } from '../../log/log.ts';
 import type { Admitted, Gate } from '../gate.ts';
 import { type Environment, gitEnvironment } from '../git/environment.ts';
 import { endGroup, endOf } from '../git/process.ts';
+import { faultOfHook, mostMemory } from '../mirror/mirror.ts';
+import type { Refreshed } from '../mirror/refresh.ts';
 import { printable } from '../printable.ts';
 import { type AttendOptions, attendPush } from '../push/attend.ts';
 import type { Outcome } from '../push/judge.ts';
@@ -32,6 +34,19 @@ export type Start = (env: Environment) => GitChild;
 /** The name of the committer that git may want for a reflog. It keeps none, but asks. */
 const NAMES = { GIT_COMMITTER_NAME: 'git-gate', GIT_COMMITTER_EMAIL: 'git-gate@localhost' };
 
+/** Brings the mirror up to date as {@link Admitted.refresh} does, and sees to it that no push can come past the hook. */
+export async function makeReady(
+  service: Service,
+  admitted: Admitted,
+  fresh: number,
+  { settings, log }: Serving,
+): Promise<Refreshed> {
+  const fault = service === 'git-receive-pack' ? faultOfHook(settings) : undefined;
+  if (fault === undefined) return admitted.refresh(fresh);
+  log('error', `no push is taken: ${fault}`, { event: 'hook-missing', reason: fault });
+  return { ok: false, reason: 'the gate cannot judge pushes; the operator finds the reason in the log of git-gate' };
+}
+
 /**
  * Runs one git process for a request and sees it to its end: the hook's question is answered, time and the client's
  * going away end the whole process group, and one line is logged. Resolves when all is over.
@@ -45,7 +60,8 @@ export async function serveProcess(
 ): Promise<void> {
   const isPush = exchange.service === 'git-receive-pack';
   const nonce = randomBytes(16).toString('hex');
-  const env = gitEnvironment(serving.settings, { ...NAMES, ...(isPush ? { GIT_GATE_NONCE: nonce } : {}) });
+  const forPush = isPush ? { GIT_ALLOC_LIMIT: String(mostMemory(admitted.repo)), GIT_GATE_NONCE: nonce } : {};
+  const env = gitEnvironment(serving.settings, { ...NAMES, ...forPush });
   const { limits } = admitted.config;
   const timeout = AbortSignal.timeout(Math.max(isPush ? limits.push_timeout : limits.fetch_timeout, 1));
   const stop = AbortSignal.any([signal, timeout]);
@@ -63,6 +79,7 @@ export async function serveProcess(
     const cause = timeout.aborted ? 'timeout' : signal.aborted ? 'client-gone' : 'failed';
     logExchange(exchange, outcome, serving.log, ended.kind === 'exit' ? 'done' : cause);
   } finally {
+    if (isPush) admitted.doubt();
     admitted.leave(!isClean);
   }
 }

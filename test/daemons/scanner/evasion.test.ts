@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { finderOf, fingerprintsOf } from '../../../daemons/known-secrets/fingerprints.ts';
 import { scanBytes } from '../../../daemons/scanner/scan.ts';
 import { ALNUM, random } from './samples.ts';
@@ -66,6 +66,14 @@ const FOUND: Readonly<Record<string, Way>> = {
   'in escapes of JSON': (s) => `{"x":"${every(s, (code) => `\\u00${hex2(code)}`)}"}`,
   'in escapes of C': (s) => `"${every(s, (code) => `\\x${hex2(code)}`)}"`,
   'in entities of HTML': (s) => `<p>${every(s, (code) => (code % 2 === 0 ? `&#${code};` : `&#x${hex2(code)};`))}</p>`,
+  'in octal escapes of C': (s) => `"${every(s, (code) => `\\${code.toString(8).padStart(3, '0')}`)}"`,
+  'in escapes of JavaScript with braces': (s) => `"${every(s, (code) => `\\u{${hex2(code)}}`)}"`,
+  'in long escapes of Python': (s) => `"${every(s, (code) => `\\U000000${hex2(code)}`)}"`,
+  'with characters within that do not show': (s) =>
+    ['\uFE0F', '\u034F', '\u061C', '\u180E', '\u3164', '\u115F', '\u{E0041}', '\uFFA0'].reduce(
+      (text, mark, index) => `${text.slice(0, 4 + 2 * index)}${mark}${text.slice(4 + 2 * index)}`,
+      s,
+    ),
   'broken by a backslash at the end of a line': (s) => `${s.slice(0, 12)}\\\n${s.slice(12)}`,
   'in gzip': (s) => gzipSync(`x = ${s}`),
   'in gzip with a wrong checksum': (s) => Buffer.concat([gzipSync(`x = ${s}`).subarray(0, -8), Buffer.alloc(8)]),
@@ -76,6 +84,13 @@ const FOUND: Readonly<Record<string, Way>> = {
   'in gzip after other bytes': (s) => Buffer.concat([Buffer.from('#!/bin/sh\n'), gzipSync(s), gzipSync('nothing')]),
   'in base64 of gzip': (s) => base64(gzipSync(s)),
   'in gzip of base64': (s) => gzipSync(base64(s)),
+  'in a stream of a PDF file': (s) =>
+    Buffer.concat([
+      Buffer.from('<</Filter/FlateDecode>>stream\n'),
+      deflateSync(`(${s}) Tj`),
+      Buffer.from('\nendstream'),
+    ]),
+  'in an object of git': (s) => deflateSync(`blob ${s.length}\0${s}`, { level: 1 }),
   'in an entry of a zip file': (s) => zipOf(s),
   'in zstd': (s) => zstdCompressSync(s),
   'in a URL with a password': (s) => `git clone https://x:${s}@github.com/a/b`,

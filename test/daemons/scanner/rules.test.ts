@@ -4,7 +4,7 @@ import type { SecretFinding } from '../../../daemons/scanner/finding.ts';
 import { TOKEN_RULES } from '../../../daemons/scanner/rules.ts';
 import { scanBytes } from '../../../daemons/scanner/scan.ts';
 import { SECRETLINT_RULES } from '../../../daemons/scanner/secretlint.ts';
-import { ALNUM, random, SAMPLES, webToken } from './samples.ts';
+import { ALNUM, pem, random, SAMPLES, webToken } from './samples.ts';
 
 async function findings(text: string | Buffer): Promise<readonly SecretFinding[]> {
   const result = await scanBytes(Buffer.from(text), [], 1e6);
@@ -43,6 +43,19 @@ describe('rules for kinds of tokens', () => {
         id,
       );
     }
+  });
+
+  it('find a private key below header lines, in a file and in JSON', async () => {
+    const body = random(ALNUM, 600);
+    const headers = 'Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0123456789ABCDEF\n\n';
+    const text = pem(`RSA ${'PRIVATE'} KEY`, body).replace('\n', `\n${headers}`);
+    const comment = 'Version: GnuPG v2\nComment: made on a-b\n\n';
+    const pgp = pem(`PGP ${'PRIVATE'} KEY BLOCK`, body).replace('\n', `\n${comment}`);
+    for (const way of [text, text.replaceAll('\n', '\r\n'), JSON.stringify(text), pgp])
+      assert.ok(
+        (await findings(way)).some(({ rule }) => rule === 'private-key'),
+        way,
+      );
   });
 
   it('pass over placeholders', async () => {

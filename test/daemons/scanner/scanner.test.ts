@@ -139,6 +139,8 @@ describe('texts that are made to be slow', () => {
     'a line of ten million characters of base64': () => Buffer.alloc(10_000_000, random(ALNUM, 61)),
     'the begin of a token, over and over': () => Buffer.alloc(4_000_000, `${'sk'}-ant-api03-`),
     'the begin of a web token, over and over': () => Buffer.alloc(4_000_000, 'eyJ'),
+    'the begin of a private key with header lines, over and over': () =>
+      Buffer.alloc(4_000_000, `-----BEGIN RSA PRIVATE KEY-----\n${'a-b: c\n'.repeat(8)}${'a: '.repeat(60)}\n`),
     'the begin of a private key, over and over': () => Buffer.alloc(4_000_000, '-----BEGIN PRIVATE KEY-----\n'),
     'the begin of a private key and no end': () =>
       Buffer.concat([Buffer.from('-----BEGIN PRIVATE KEY-----'), Buffer.alloc(4_000_000, ' \n')]),
