@@ -46,6 +46,8 @@ await build({
     pipelock: join(root, 'daemons/pipelock/main.ts'),
     egress: join(root, 'daemons/egress/main.ts'),
     'git-gate': join(root, 'daemons/git-gate/main.ts'),
+    'mcp-bridge': join(root, 'daemons/mcp-bridge/main.ts'),
+    supervise: join(root, 'daemons/supervise/main.ts'),
     'scanner-worker': join(root, 'daemons/scanner/worker.ts'),
   },
   outdir: dist,

@@ -9,35 +9,53 @@ export interface Answer {
   readonly body: string;
 }
 
-/** The control API as the verbs use it. Every failure is a `Failure` with its exit code. */
+/** An API on a unix socket as the verbs use it. Every failure is a `Failure` with its exit code. */
 export interface Client {
-  /** Path of the control socket. */
+  /** Path of the socket. */
   readonly socket: string;
-  /** Rejects where the init is not reachable or has not answered after `timeout` ms. */
+  /** Rejects where the peer is not reachable or has not answered after `timeout` ms. */
   ask(
     method: 'GET' | 'POST',
     path: string,
     options?: { readonly body?: unknown; readonly timeout?: number },
   ): Promise<Answer>;
-  /** The lines of an endless answer. Ends when the init ends it. */
+  /** The lines of an endless answer. Ends when the peer ends it. */
   lines(path: string, accept: string): AsyncIterable<string>;
 }
 
 /** ms for an answer that has nothing to wait for. */
 const PATIENCE = 5_000;
 
-/** The init did not answer in time, although its socket is there. */
+/** It did not answer in time, although its socket is there. */
 export class Silence extends Failure {}
 
+/** Who is at the other end, for messages. */
+export interface Peer {
+  readonly name: string;
+  /** How to say where it is. */
+  readonly remedy: string;
+  /** A path that it answers at once while it lives. */
+  readonly alive: string;
+}
+
+const INIT: Peer = {
+  name: 'the init',
+  remedy: 'name its socket with --socket PATH or BOTTLED_SOCKET',
+  alive: '/livez',
+};
+
+/** The control API of the init. */
 export function createClient(option: string | undefined): Client {
-  const socket = socketToReach(option, process.env);
-  const remedy = 'is it running? name its socket with --socket PATH or BOTTLED_SOCKET';
+  return clientAt(socketToReach(option, process.env), INIT);
+}
+
+export function clientAt(socket: string, peer: Peer): Client {
   const unreachable = (why: string): Failure =>
-    new Failure(EXIT.notReachable, `cannot reach the init at ${socket}: ${why}; ${remedy}`);
+    new Failure(EXIT.notReachable, `cannot reach ${peer.name} at ${socket}: ${why}; is it running? ${peer.remedy}`);
   const silent = (timeout: number): Failure =>
     new Silence(
       EXIT.notReachable,
-      `cannot reach the init at ${socket}: no answer within ${timeout / 1000}s; look whether it hangs`,
+      `cannot reach ${peer.name} at ${socket}: no answer within ${timeout / 1000}s; look whether it hangs`,
     );
 
   function open(
@@ -106,7 +124,7 @@ export function createClient(option: string | undefined): Client {
           yield* parts;
         }
       } catch {
-        await explainEnd(socket);
+        await explainEnd(socket, peer);
       }
     },
   };
@@ -124,7 +142,7 @@ const REASONS: Readonly<Record<string, string>> = {
 /** The failure that a problem answer (RFC 9457) stands for. */
 export function refused({ status, body }: Answer): Failure {
   const problem: unknown = parseJson(body);
-  const detail = memberOf(problem, 'detail') ?? `the init answered ${status}`;
+  const detail = memberOf(problem, 'detail') ?? `the answer is ${status}`;
   return new Failure(CODES[memberOf(problem, 'type')?.split(':').at(-1) ?? ''] ?? EXIT.failed, detail);
 }
 
@@ -134,12 +152,12 @@ const CODES: Readonly<Record<string, ExitCode>> = {
 };
 
 /**
- * A stream breaks off when the init ends, which is no failure of the one who follows it, or when the reader was too slow,
+ * A stream breaks off when its peer ends, which is no failure of the one who follows it, or when the reader was too slow,
  * which is.
  */
-async function explainEnd(socket: string): Promise<void> {
+async function explainEnd(socket: string, { name, alive: path }: Peer): Promise<void> {
   const alive = await new Promise<boolean>((resolve) => {
-    const probe = request({ socketPath: socket, path: '/livez', agent: false, timeout: PATIENCE });
+    const probe = request({ socketPath: socket, path, agent: false, timeout: PATIENCE });
     probe.on('response', (response) => {
       response.resume();
       resolve(true);
@@ -149,7 +167,7 @@ async function explainEnd(socket: string): Promise<void> {
     probe.end();
   });
   if (alive)
-    throw new Failure(EXIT.failed, 'the init broke off the stream, since it was read too slowly; start it again');
+    throw new Failure(EXIT.failed, `${name} broke off the stream, since it was read too slowly; start it again`);
 }
 
 function parseJson(text: string): unknown {

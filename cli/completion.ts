@@ -32,6 +32,7 @@ const SIGNALS = SIGNAL_NAMES.filter(isSignalName)
 
 /** Words that stand for the arguments of a verb; `undefined` for files. */
 function words(verb: Verb): string | undefined {
+  if (typeof verb.completion === 'object') return verb.completion.join(' ');
   switch (verb.completion) {
     case 'daemons':
       return `$(${DAEMONS})`;

@@ -14,6 +14,6 @@ export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
   0: 'ok',
   1: 'failed, refused or unhealthy',
   2: 'usage or configuration; nothing was started or changed',
-  3: 'no such daemon',
-  4: 'the init is not reachable',
+  3: 'no such daemon, or no such proposal',
+  4: 'the init, or supervise, is not reachable',
 };

@@ -11,8 +11,8 @@ export interface Option {
   readonly choices?: readonly string[];
 }
 
-/** What a shell completes the arguments of a verb with. */
-export type Completion = 'daemons' | 'signal, then daemons' | 'file' | 'shells' | 'verbs' | 'none';
+/** What a shell completes the arguments of a verb with; a list is the words themselves. */
+export type Completion = 'daemons' | 'signal, then daemons' | 'file' | 'shells' | 'verbs' | 'none' | readonly string[];
 
 /** All that is known of a verb: dispatch, help, completion and reference are made from it. */
 export interface Verb {

@@ -23,6 +23,13 @@ const waiting = {
   socket,
 } as const;
 
+const superviseSocket = {
+  type: 'string',
+  value: 'PATH',
+  summary:
+    "supervise's socket for operators. Default: $BOTTLED_SUPERVISE_SOCKET, else supervise/operator.sock in $BOTTLED_DATA.",
+} as const;
+
 const FILE_DETAILS = 'Without a file: ./bundle.yaml, then /etc/bottled/bundle.yaml.';
 
 export const VERBS = {
@@ -194,6 +201,55 @@ export const VERBS = {
     details: 'Ends within 5 s, whatever happens. An init that does not answer in time is unhealthy.',
     examples: [['bottled health --strict', 'also fail while degraded']],
     exits: [0, 1, 2, 4],
+  },
+  proposals: {
+    name: 'proposals',
+    summary: 'Decide what the agent asks for, and look at what happened',
+    usage: '[list|show ID|approve ID|edit ID|reject ID|acknowledge ID...|watch|verify [FILE]] [OPTION...]',
+    options: {
+      all: { type: 'boolean', summary: 'list: also those that have ended.' },
+      reason: {
+        type: 'string',
+        value: 'TEXT',
+        summary: 'approve, edit, reject, acknowledge: why. It is kept, and told to who asked.',
+      },
+      yes: { type: 'boolean', short: 'y', summary: 'approve, edit: do not ask. Needed where there is no terminal.' },
+      shown: {
+        type: 'string',
+        value: 'HASH',
+        summary: 'approve, reject: only if this is what "show" printed as "shown"; at least its first 8 digits.',
+      },
+      once: { type: 'boolean', summary: 'watch: print what waits for a decision and end.' },
+      json: { type: 'boolean', summary: 'Print JSON, one proposal per line.' },
+      'supervise-socket': superviseSocket,
+      socket,
+    },
+    arguments: { min: 0, max: Number.POSITIVE_INFINITY },
+    completion: ['list', 'show', 'approve', 'edit', 'reject', 'acknowledge', 'watch', 'verify'],
+    details: `Without an action: list. An id may be cut short while it is clear which is meant. "approve" writes the change, makes the daemons read it, checks that it is in force, and takes it back if it is not; killed half-way, it ends what it began when it is run again. "edit" opens $VISUAL or $EDITOR on the proposed text first. The files are in $BOTTLED_CONFIG (/etc/bottled), the data is in $BOTTLED_DATA (/var/lib/bottled). "verify" checks the log of all decisions without asking supervise.`,
+    examples: [
+      ['bottled proposals', 'what waits for a decision'],
+      ['bottled proposals show p-7kq2', 'one of them, with its diff'],
+      ['bottled proposals approve p-7kq2 --reason "for the release"', 'look at it again, answer y, and it is in force'],
+      ['bottled proposals reject p-7kq2 --reason "use the mirror"', 'the agent is told why'],
+      ['bottled proposals verify', 'was the log changed by anyone?'],
+    ],
+    exits: [0, 1, 2, 3, 4],
+  },
+  cutoff: {
+    name: 'cutoff',
+    summary: 'Let nothing out of the bottle, at once, or lift that again',
+    usage: 'on|off|status [--json]',
+    options: { json: { type: 'boolean', summary: 'Print JSON.' } },
+    arguments: { min: 1, max: 1 },
+    completion: ['on', 'off', 'status'],
+    details:
+      'Refuses every request of the agent and ends what is under way, whatever supervise, the agent or the queue do. Holds until it is lifted, also over restarts. It is a file that egress looks for, egress/cutoff in $BOTTLED_DATA (/var/lib/bottled); egress is asked on $EGRESS_PORT (9099) whether it has seen it.',
+    examples: [
+      ['bottled cutoff on', 'nothing leaves any more'],
+      ['bottled cutoff status', 'is it on?'],
+    ],
+    exits: [0, 1, 2],
   },
   check: {
     name: 'check',

@@ -8,6 +8,7 @@ import { formatDuration } from '../config/duration.ts';
 import type { Json } from '../config/json-schema.ts';
 import { referenceTable } from '../config/reference.ts';
 import { gateJsonSchema } from '../daemons/git-gate/config/schema.ts';
+import { policyJsonSchema } from '../daemons/mcp-bridge/config/schema.ts';
 import { pipelockJsonSchema } from '../daemons/pipelock/settings.ts';
 import { routesJsonSchema, routesReference } from '../daemons/routes/json-schema.ts';
 import { FREE_NAMES, jsonSchema } from '../init/bundle/json-schema.ts';
@@ -69,6 +70,7 @@ const REGIONS: Readonly<Record<string, () => string>> = {
   'bundle-schema': () => referenceTable(jsonSchema(), FREE_NAMES),
   'routes-schema': routesReference,
   'git-gate-schema': () => referenceTable(gateJsonSchema(), { repos: '<name>' }),
+  'polis-policy-schema': () => referenceTable(policyJsonSchema()),
   'pipelock-schema': () => referenceTable(pipelockJsonSchema()),
 };
 
@@ -77,6 +79,7 @@ const SCHEMAS: Readonly<Record<string, () => Json>> = {
   'routes.schema.json': routesJsonSchema,
   'git-gate.schema.json': gateJsonSchema,
   'pipelock.schema.json': pipelockJsonSchema,
+  'polis-policy.schema.json': policyJsonSchema,
 };
 
 function verbSection(verb: Verb): string {

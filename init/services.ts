@@ -1,12 +1,17 @@
+import { join } from 'node:path';
 import { formatProblem } from '../config/problem.ts';
 import { createHeartbeat, type Heartbeat } from '../healthcheck/heartbeat.ts';
 import type { Execution } from '../healthcheck/probe/check.ts';
 import { probe } from '../healthcheck/probe/probe.ts';
 import { type LoadOptions, loadBundle } from './bundle/load.ts';
+import type { Bundle } from './bundle/schema.ts';
+import { readAccounts } from './child/accounts.ts';
 import { unfitHere } from './child/fitness.ts';
+import { resolveIdentity } from './child/identity.ts';
 import { resolvePrivileges } from './child/privileges.ts';
 import { type Ran, runCommand, runHooks } from './child/run.ts';
-import { type Control, createControl } from './control/control.ts';
+import { readStanding } from './child/standing.ts';
+import { type Control, createControl, type ReadingSocket } from './control/control.ts';
 import type { Answer, Init } from './control/init.ts';
 import type { History } from './history.ts';
 import type { Incarnations, Live } from './incarnations.ts';
@@ -157,6 +162,15 @@ export function createServices(options: ServicesOptions): Services {
     return ran;
   }
 
+  function readingSocket({ path, user }: NonNullable<Bundle['control']['read']>): ReadingSocket | undefined {
+    const at = path ?? join(runDirectory, 'read.sock');
+    if (user === undefined) return { path: at };
+    const { identity, problems } = resolveIdentity({ user, group_add: [] }, readStanding(), readAccounts());
+    if (problems.length === 0) return { path: at, owner: identity };
+    onProblem(`control.read.${problems.join('; ')}; nothing is served on ${at}`);
+    return undefined;
+  }
+
   return {
     heartbeat: createHeartbeat({
       directory: runDirectory,
@@ -167,9 +181,10 @@ export function createServices(options: ServicesOptions): Services {
     runHooks: runStage,
     reload,
     async serve() {
-      const { listen } = runtime.state().bundle.control;
+      const { listen, read } = runtime.state().bundle.control;
       try {
-        control = await createControl({ init, socket, ...(listen !== undefined && { listen }), onProblem });
+        const reading = read === undefined ? undefined : readingSocket(read);
+        control = await createControl({ init, socket, listen, reading, onProblem });
         logs.own('info', undefined, `control socket: ${socket}`);
       } catch (error) {
         onProblem(`${error instanceof Error ? error.message : error}; the bundle runs on, but cannot be operated`);

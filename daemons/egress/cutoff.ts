@@ -36,7 +36,7 @@ export const CUTOFF_WARNING = 'CUTOFF: every request is refused until an operato
  * How often the file is looked for: what an operator says counts within 100 ms. Looked for rather than watched, since not every file
  * system tells of changes (NFS, virtiofs) and a directory can be replaced; one look takes a few microseconds.
  */
-const LOOK_EVERY_MS = 50;
+const LOOK_EVERY_MS = 25;
 
 /** Looks now, and from then on. Never throws. */
 export function watchCutoff({ file, begun, log }: CutoffOptions): Cutoff {

@@ -1,4 +1,4 @@
-import { createCounter, createGauge, createHistogram } from './exposition.ts';
+import { createCounter, createGauge, createHistogram } from '../metrics/exposition.ts';
 import type { Exchange } from './verdict.ts';
 
 /** What only the running daemon can tell, asked for each time that metrics are read. */

@@ -152,6 +152,10 @@ routes:
   );
   writeFileSync(join(config, 'pipelock.yaml'), 'internal_hosts: [localhost]\nip_allowlist: [127.0.0.0/8, "::1/128"]\n');
   writeFileSync(join(config, 'git-gate.yaml'), `repos:\n  example: { url: "file://${upstream}" }\n`);
+  writeFileSync(
+    join(config, 'polis-policy.yaml'),
+    'apiVersion: polis.io/v1\nkind: Policy\nmetadata: { name: demo }\nspec: { governance: { mode: blocking }, tools: [] }\n',
+  );
   await git('init', '--quiet', '--bare', '--initial-branch=main', upstream);
   const ports = await freePorts([
     'PIPELOCK_PORT',
@@ -161,6 +165,10 @@ routes:
     'EGRESS_METRICS_PORT',
     'GIT_GATE_HTTP_PORT',
     'GIT_GATE_GIT_PORT',
+    'SUPERVISE_PORT',
+    'SUPERVISE_METRICS_PORT',
+    'MCP_BRIDGE_PORT',
+    'MCP_BRIDGE_METRICS_PORT',
   ]);
 
   say('1. The bundle starts: pipelock, then egress, then git-gate.');
@@ -168,6 +176,7 @@ routes:
     ...ports,
     BOTTLED_CONFIG: config,
     BOTTLED_DATA: data,
+    BOTTLED_READ_SOCKET: join(directory, 'read.sock'),
     EGRESS_TOKEN_0: CREDENTIAL,
     LOG_FORMAT: 'text',
     SSL_CERT_FILE: service.certificateFile,

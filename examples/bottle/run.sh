@@ -1,5 +1,5 @@
 #!/bin/sh
-# What `npm start` runs: the bundle of a bottle, with a local repository as the upstream of git-gate. All that it makes is in
+# What `npm start` runs: the bundle of a bottle, with a local repository as the upstream of git-gate and one MCP tool. All that it makes is in
 # examples/data/bottle, and is found again at the next start.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -23,6 +23,22 @@ repos:
   example: { url: "file://$data/upstream/example.git" }
 YAML
 
+# A published MCP server as the one tool, by the Node that runs the daemons.
+node=node
+for candidate in "$root"/node_modules/node-linux-*/bin/node; do [ -x "$candidate" ] && node=$candidate; done
+cat >"$data/config/polis-policy.yaml" <<YAML
+apiVersion: polis.io/v1
+kind: Policy
+metadata: { name: example }
+spec:
+  governance: { mode: blocking }
+  tools:
+    - name: everything
+      driver: local
+      command: ["$node", "$root/node_modules/@modelcontextprotocol/server-everything/dist/index.js", stdio]
+YAML
+
 export BOTTLED_CONFIG="$data/config" BOTTLED_DATA="$data" LOG_FORMAT="${LOG_FORMAT:-text}"
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
+export BOTTLED_READ_SOCKET="${BOTTLED_READ_SOCKET:-$XDG_RUNTIME_DIR/bottled-read.sock}"
 exec "$root/bin/bottled" run -f "$root/daemons/bundle.yaml"

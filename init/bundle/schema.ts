@@ -293,6 +293,21 @@ export const bundleSchema = z.strictObject({
           z.optional(z.string().check(z.regex(LISTEN, 'is not host:port, e.g. "127.0.0.1:9180"'))),
           'host:port that serves health and metrics only, e.g. "127.0.0.1:9180". Read at the start of the init only.',
         ),
+        read: key(
+          z.optional(
+            z.strictObject({
+              path: key(
+                z.optional(text),
+                'Path of the socket. Default: read.sock in the run directory of the init, which is the control socket with ".d" behind it.',
+              ),
+              user: key(
+                z.optional(text),
+                "Who alone may open it, as a daemon's user; empty or absent: the init's own.",
+              ),
+            }),
+          ),
+          'A second socket for one daemon, which may read everything and change nothing. Read at the start of the init only.',
+        ),
       }),
       {},
     ),

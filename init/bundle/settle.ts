@@ -35,6 +35,7 @@ export function settle(bundle: Bundle, place: Place): Bundle {
         secret.file === undefined ? secret : { ...secret, file: resolve(place.directory, secret.file) },
       ]),
     ),
+    control: { ...bundle.control, ...settleReading(bundle.control, place) },
     daemons: Object.fromEntries(daemons.map(([name, spec]) => [name, settleDaemon(name, spec, place)])),
   };
 }
@@ -42,6 +43,12 @@ export function settle(bundle: Bundle, place: Place): Bundle {
 /** True where the exit code is that of a daemon which does not run. */
 export function leavesOut({ selected }: Pick<Place, 'selected'>, exitCode: string): boolean {
   return exitCode.startsWith('from:') && !selected.has(exitCode.slice('from:'.length));
+}
+
+function settleReading({ read }: Bundle['control'], place: Place): Pick<Bundle['control'], 'read'> {
+  if (read === undefined) return {};
+  const { path, user } = read;
+  return { read: { ...(path ? { path: resolve(place.directory, path) } : {}), ...(user ? { user } : {}) } };
 }
 
 function settleDaemon(name: string, { user, ...spec }: DaemonSpec, place: Place): DaemonSpec {

@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import type { Init } from './init.ts';
 import { LIMITS, type Limits } from './limits.ts';
 import { parseListenAddress } from './listen-address.ts';
-import { type ControlServer, createServer } from './server.ts';
+import { type ControlServer, createServer, type ServerOptions } from './server.ts';
 import { listenUnix } from './unix-socket.ts';
 
 /** The control API, listening. */
@@ -21,30 +21,56 @@ export interface ControlOptions {
   readonly socket: string;
   /** `host:port` for health and metrics over TCP; none where it is absent. */
   readonly listen?: string | undefined;
+  /** A second socket, on which nothing can be changed; none where it is absent. */
+  readonly reading?: ReadingSocket | undefined;
   /** Told in one line what goes wrong later: a TCP port that is in use, a fault in a handler. */
   readonly onProblem: (text: string) => void;
   readonly limits?: Partial<Limits>;
 }
 
+/** A socket for one daemon, which may look at the bundle and change nothing. */
+export interface ReadingSocket {
+  readonly path: string;
+  /** Its user, who alone can open it; the init's own where absent. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+}
+
 /**
- * Serves the control API on a unix socket, and health and metrics over TCP where asked. Rejects with an `Error` of one
- * clear line where the socket cannot be served. A TCP address that cannot be served is only reported: the bundle can still
- * be operated.
+ * Serves the control API on a unix socket; where asked, what is only read on a second one, and health and metrics over TCP.
+ * Rejects with an `Error` of one clear line where the control socket cannot be served. One of the others that cannot be is
+ * only reported: the bundle can still be operated.
  */
-export async function createControl({ init, socket, listen, onProblem, limits }: ControlOptions): Promise<Control> {
+export async function createControl(options: ControlOptions): Promise<Control> {
+  const { init, socket, listen, reading, onProblem, limits } = options;
   const bounds = { ...LIMITS, ...limits };
   const local = createServer({ init, onProblem, limits: bounds, over: 'unix' });
   await listenUnix(local.http, socket);
   local.http.on('error', (error) => onProblem(`control socket ${socket}: ${error.message}`));
 
+  const reader = reading === undefined ? undefined : await serveReading(reading, { init, onProblem, limits: bounds });
   const remote = listen === undefined ? undefined : await serveTcp(listen, { init, onProblem, limits: bounds });
   return {
     socket,
     address: remote?.address,
     async close() {
-      await Promise.all([local.close(), remote?.server.close()]);
+      await Promise.all([local.close(), reader?.close(), remote?.server.close()]);
     },
   };
+}
+
+async function serveReading(
+  { path, owner }: ReadingSocket,
+  options: Omit<ServerOptions, 'over'>,
+): Promise<ControlServer | undefined> {
+  const server = createServer({ ...options, over: 'reading' });
+  try {
+    await listenUnix(server.http, path, { owner, elsewhere: 'change control.read in the bundle file' });
+  } catch (error) {
+    options.onProblem(error instanceof Error ? error.message : String(error));
+    return undefined;
+  }
+  server.http.on('error', (error) => options.onProblem(`control.read ${path}: ${error.message}`));
+  return server;
 }
 
 interface Remote {

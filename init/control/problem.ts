@@ -3,7 +3,7 @@ import type { Whole } from './route.ts';
 /** Every kind of error that the control API answers with, its HTTP status and its title (RFC 9457). */
 export const PROBLEMS = {
   'bad-request': { status: 400, title: 'The request is not valid' },
-  'not-here': { status: 403, title: 'This is served on the unix socket only' },
+  'not-here': { status: 403, title: 'This is served on the control socket only' },
   'not-for-browsers': { status: 403, title: 'The request comes from a web page or under a foreign host name' },
   'unknown-path': { status: 404, title: 'There is nothing at this path' },
   'unknown-daemon': { status: 404, title: 'There is no such daemon' },

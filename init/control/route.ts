@@ -7,8 +7,8 @@ import { type ProblemKind, problem } from './problem.ts';
 import type { SchemaName } from './schemas.ts';
 
 /**
- * Who may use a route: `health` also over TCP, by anyone who reaches the port; `read` and `operate` on the unix socket
- * only, whose file mode decides.
+ * Who may use a route: `health` also over TCP, by anyone who reaches the port; `read` on a unix socket, whose owner decides;
+ * `operate` on the control socket only.
  */
 export type Access = 'health' | 'read' | 'operate';
 

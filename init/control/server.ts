@@ -5,7 +5,7 @@ import type { Init } from './init.ts';
 import type { Limits } from './limits.ts';
 import { createOutbox } from './outbox.ts';
 import { problem } from './problem.ts';
-import type { Route, Stream, Whole } from './route.ts';
+import type { Access, Route, Stream, Whole } from './route.ts';
 import { ROUTES } from './routes.ts';
 
 /** One listener's HTTP server. */
@@ -19,11 +19,25 @@ export interface ServerOptions {
   readonly init: Init;
   readonly onProblem: (text: string) => void;
   readonly limits: Limits;
-  /** Over TCP only routes with access `health` are served. */
-  readonly over: 'unix' | 'tcp';
+  readonly over: Listener;
   /** The host name that the TCP listener was given. */
   readonly ownName?: string | undefined;
 }
+
+/** What a server listens on: the control socket, the socket that is for reading only, or TCP. It decides what is served. */
+export type Listener = 'unix' | 'reading' | 'tcp';
+
+const SERVED: Readonly<Record<Listener, readonly Access[]>> = {
+  unix: ['health', 'read', 'operate'],
+  reading: ['health', 'read'],
+  tcp: ['health'],
+};
+
+const NOT_SERVED: Readonly<Record<Listener, string>> = {
+  unix: 'this is not served here',
+  reading: 'this socket is for reading only; commands go to the control socket',
+  tcp: 'over TCP only health and metrics are served; use the control socket',
+};
 
 /** An HTTP server over the route table. It does not listen yet. */
 export function createServer({ init, onProblem, limits, over, ownName }: ServerOptions): ControlServer {
@@ -73,8 +87,8 @@ export function createServer({ init, onProblem, limits, over, ownName }: ServerO
         problem('unknown-path', `there is nothing at ${path.slice(0, 200)}; GET /v1/openapi.json lists the paths`),
       );
     }
-    if (over === 'tcp' && matches.some(({ route }) => route.access !== 'health')) {
-      return send(response, problem('not-here', 'over TCP only health and metrics are served; use the control socket'));
+    if (matches.some(({ route }) => !SERVED[over].includes(route.access))) {
+      return send(response, problem('not-here', NOT_SERVED[over]));
     }
     const found = matches.find(
       ({ route }) => route.method === request.method || (route.method === 'GET' && request.method === 'HEAD'),

@@ -1,41 +1,53 @@
-import { lstatSync, unlinkSync } from 'node:fs';
+import { lchownSync, lstatSync, unlinkSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { dirname } from 'node:path';
 import { makeDirectory } from './directory.ts';
 import { SOCKET_PATH_BYTES } from './socket-path.ts';
+
+export interface UnixSocketOptions {
+  /** Whose the socket is to be; the init's own where absent. Another user's needs root. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
+  /** The remedy where the path cannot be used. */
+  readonly elsewhere?: string;
+}
 
 /**
  * Listens at `path` with mode 0600, in a directory that is made with mode 0711 where it is missing. The socket of a dead
  * init is removed first. Rejects with one clear line where another init answers there, where something else stands there,
  * or where the system refuses.
  */
-export async function listenUnix(server: Server, path: string): Promise<void> {
-  const obstacle = await clear(path);
+export async function listenUnix(
+  server: Server,
+  path: string,
+  { owner, elsewhere = 'give another path with --socket PATH' }: UnixSocketOptions = {},
+): Promise<void> {
+  const obstacle = await clear(path, elsewhere);
   if (obstacle !== undefined) throw new Error(`cannot listen on ${path}: ${obstacle}`);
   try {
     await listenPrivately(server, path);
+    // Not chown, which would follow a link that the owner of the directory has put there meanwhile.
+    if (owner !== undefined) lchownSync(path, owner.uid, owner.gid);
   } catch (error) {
-    throw new Error(`cannot listen on ${path}: ${brief(error)}; ${ELSEWHERE}`);
+    server.close();
+    throw new Error(`cannot listen on ${path}: ${brief(error)}; ${elsewhere}`);
   }
 }
 
-const ELSEWHERE = 'give another path with --socket PATH';
-
 /** Makes the place free. Returns what is in the way and the remedy, or `undefined`. */
-async function clear(path: string): Promise<string | undefined> {
+async function clear(path: string, elsewhere: string): Promise<string | undefined> {
   if (Buffer.byteLength(path) > SOCKET_PATH_BYTES) {
-    return `a socket's path has at most ${SOCKET_PATH_BYTES} bytes; ${ELSEWHERE}`;
+    return `a socket's path has at most ${SOCKET_PATH_BYTES} bytes; ${elsewhere}`;
   }
   try {
     makeDirectory(dirname(path));
     const found = lstatSync(path, { throwIfNoEntry: false });
     if (found === undefined) return undefined;
-    if (!found.isSocket()) return `something is there that is no socket; remove it, or ${ELSEWHERE}`;
-    if (await isServed(path)) return `another init serves it; stop that one, or ${ELSEWHERE}`;
+    if (!found.isSocket()) return `something is there that is no socket; remove it, or ${elsewhere}`;
+    if (await isServed(path)) return `another init serves it; stop that one, or ${elsewhere}`;
     unlinkSync(path);
     return undefined;
   } catch (error) {
-    return `${brief(error)}; ${ELSEWHERE}`;
+    return `${brief(error)}; ${elsewhere}`;
   }
 }
 

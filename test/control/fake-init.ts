@@ -9,7 +9,7 @@ export interface FakeInit extends Init {
   /** Every command so far. */
   readonly commands: { daemon: string; command: Command; plane: ControlPlane }[];
   /** Adds to the history; a change of state is also taken into the status. */
-  record(entry: Omit<HistoryEntry, 'id' | 'time'>): void;
+  record(entry: Omit<HistoryEntry, 'id' | 'time'> & { readonly time?: string }): void;
   /** A daemon writes a line. */
   say(daemon: string, line: string): void;
   /** Forgets history entries up to `id`. */

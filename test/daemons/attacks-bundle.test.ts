@@ -243,12 +243,8 @@ test('many restarts of pipelock at once, and storms of SIGHUP, leave a bundle th
   await bottle.saw(/pipelock +\| reload: nothing has changed/);
   assert.equal(await statusOf('/v1'), 200);
   assert.deepEqual(
-    (await bottle.status()).daemons.map(({ name, restarts }) => [name, restarts]),
-    [
-      ['pipelock', 0],
-      ['egress', 0],
-      ['git-gate', 0],
-    ],
+    (await bottle.status()).daemons.filter(({ restarts }) => restarts > 0),
+    [],
   );
 });
 
@@ -299,7 +295,11 @@ test('text of an agent forges no line of a log, in text or in JSON', async (t) =
     );
     await bottle.saw(/A{200}/);
     const lines = bottle.output().split('\n');
-    assert.ok(lines.every((line) => line === '' || /^(bottled|pipelock|egress|git-gate) +\| (?!forged)/.test(line)));
+    assert.ok(
+      lines.every(
+        (line) => line === '' || /^(bottled|pipelock|egress|git-gate|supervise|mcp-bridge) +\| (?!forged)/.test(line),
+      ),
+    );
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there.
     assert.doesNotMatch(bottle.output(), /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
   }

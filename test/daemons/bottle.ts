@@ -6,7 +6,8 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type RunningInit, startInitOn } from '../run/init.ts';
 
-const BUNDLE = fileURLToPath(new URL('../../daemons/bundle.yaml', import.meta.url));
+/** The bundle of a bottle, as it is shipped. */
+export const BUNDLE = fileURLToPath(new URL('../../daemons/bundle.yaml', import.meta.url));
 
 /** The daemons of a bottle that have a port, by the variable that says which. */
 const PORTS = [
@@ -17,12 +18,18 @@ const PORTS = [
   'EGRESS_METRICS_PORT',
   'GIT_GATE_HTTP_PORT',
   'GIT_GATE_GIT_PORT',
+  'SUPERVISE_PORT',
+  'SUPERVISE_METRICS_PORT',
+  'MCP_BRIDGE_PORT',
+  'MCP_BRIDGE_METRICS_PORT',
 ] as const;
 
 export type PortVariable = (typeof PORTS)[number];
 
 export interface BottleOptions {
-  /** What routes.yaml, git-gate.yaml and pipelock.yaml hold; one that is not given is not there. */
+  /** The bundle file, where it is not the one that is shipped. */
+  readonly bundle?: string;
+  /** What routes.yaml, git-gate.yaml and pipelock.yaml hold; one that is not given is not there. polis-policy.yaml is, without a tool. */
   readonly files?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
   /** Folders of the data directory that are there before, by name: the user who owns them. */
@@ -51,17 +58,19 @@ export async function startBottle(t: TestContext, options: BottleOptions = {}): 
     chownSync(join(data, name), uid, uid);
   }
   if (options.dataOwners !== undefined) chmodSync(directory, 0o755);
-  for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(config, name), text);
+  for (const [name, text] of Object.entries({ 'polis-policy.yaml': NO_TOOLS, ...options.files }))
+    writeFileSync(join(config, name), text);
   const ports = await freePorts();
   const env = {
     BOTTLED_CONFIG: config,
     BOTTLED_DATA: data,
+    BOTTLED_READ_SOCKET: join(directory, 'read.sock'),
     LOG_FORMAT: 'text',
     ...Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)])),
     ...options.env,
   };
   const { asProcessOne, args } = options;
-  const init = startInitOn(t, BUNDLE, directory, {
+  const init = startInitOn(t, options.bundle ?? BUNDLE, directory, {
     env,
     ...(asProcessOne === undefined ? {} : { asProcessOne }),
     ...(args === undefined ? {} : { args }),
@@ -70,11 +79,14 @@ export async function startBottle(t: TestContext, options: BottleOptions = {}): 
   return { ...init, ports, config, data };
 }
 
+const NO_TOOLS =
+  'apiVersion: polis.io/v1\nkind: Policy\nmetadata: { name: test }\nspec: { governance: { mode: blocking }, tools: [] }\n';
+
 /** Ports that nobody listens on; all of them are held until all are known, so that they differ. */
 async function freePorts(): Promise<Readonly<Record<PortVariable, number>>> {
   const held = await Promise.all(PORTS.map(hold));
   await Promise.all(held.map(({ release }) => release()));
-  const [a, b, c, d, e, f, g] = held.map(({ port }) => port);
+  const [a, b, c, d, e, f, g, h, i, j, k] = held.map(({ port }) => port);
   return {
     PIPELOCK_PORT: a ?? 0,
     PIPELOCK_HEALTH_PORT: b ?? 0,
@@ -83,6 +95,10 @@ async function freePorts(): Promise<Readonly<Record<PortVariable, number>>> {
     EGRESS_METRICS_PORT: e ?? 0,
     GIT_GATE_HTTP_PORT: f ?? 0,
     GIT_GATE_GIT_PORT: g ?? 0,
+    SUPERVISE_PORT: h ?? 0,
+    SUPERVISE_METRICS_PORT: i ?? 0,
+    MCP_BRIDGE_PORT: j ?? 0,
+    MCP_BRIDGE_METRICS_PORT: k ?? 0,
   };
 }
 

@@ -84,10 +84,7 @@ test('4. SIGHUP to the init reaches the daemons that reload', async (t) => {
   const { bottle } = await bottleWithService(t);
   bottle.signal('SIGHUP');
   await inForce(bottle, 2);
-  assert.deepEqual(
-    (await bottle.status()).daemons.map(({ restarts }) => restarts),
-    [0, 0, 0],
-  );
+  assert.deepEqual(new Set((await bottle.status()).daemons.map(({ restarts }) => restarts)), new Set([0]));
 });
 
 test('5. a credential that egress puts in passes pipelock, which does not hold it', async (t) => {
@@ -203,7 +200,7 @@ test('9. a restart that waits for a daemon holds nothing else up, and asking twi
   const { bottle, service, agent } = await bottleWithService(t);
   bottle.signal('SIGUSR1');
   bottle.signal('SIGUSR1');
-  assert.equal((await bottle.status()).daemons.length, 3);
+  assert.equal((await bottle.status()).bundle.ending, null);
   await bottle.saw(/bottled +\| pipelock: starting → running/, 2);
   const restarted = (await bottle.status()).daemons.find(({ name }) => name === 'egress');
   assert.equal(restarted?.restarts, 0);

@@ -17,13 +17,13 @@ import { type Bottle, startBottle } from './bottle.ts';
 
 const asRoot = process.getuid?.() === 0 ? false : 'only root can give each daemon a user of its own';
 
-const UIDS = { pipelock: 64_101, egress: 64_102, 'git-gate': 64_103 };
+const UIDS = { pipelock: 64_101, egress: 64_102, 'git-gate': 64_103, supervise: 64_104, 'mcp-bridge': 64_105 };
 const TOKEN = ['tok', 'in-a-variable', '0123456789abcdef'].join('-');
 const FILE_TOKEN = ['tok', 'in-a-file', 'fedcba9876543210'].join('-');
 const DEPLOY_KEY = ['key', 'of-the-gate', '00112233445566'].join('-');
 
-/** A bottle whose daemons run as three users and hold a secret each. */
-async function threeUsers(t: TestContext): Promise<Bottle> {
+/** A bottle whose daemons run as five users, with a secret each where they hold one. */
+async function fiveUsers(t: TestContext): Promise<Bottle> {
   const secrets = mkdtempSync(join(tmpdir(), 'bottle-secrets-'));
   chmodSync(secrets, 0o755);
   const own = (name: keyof typeof UIDS, file: string, value: string): string => {
@@ -45,11 +45,14 @@ async function threeUsers(t: TestContext): Promise<Bottle> {
       egress: UIDS.egress,
       'known-secrets': UIDS.egress,
       'git-gate': UIDS['git-gate'],
+      supervise: UIDS.supervise,
     },
     env: {
       PIPELOCK_USER: `${UIDS.pipelock}:${UIDS.pipelock}`,
       EGRESS_USER: `${UIDS.egress}:${UIDS.egress}`,
       GIT_GATE_USER: `${UIDS['git-gate']}:${UIDS['git-gate']}`,
+      SUPERVISE_USER: `${UIDS.supervise}:${UIDS.supervise}`,
+      MCP_BRIDGE_USER: `${UIDS['mcp-bridge']}:${UIDS['mcp-bridge']}`,
       PIPELOCK_ENGINE: 'embedded',
       EGRESS_TOKEN_0: TOKEN,
       EGRESS_CREDENTIALS: own('egress', 'EGRESS_TOKEN_1', FILE_TOKEN),
@@ -83,7 +86,7 @@ function processesOf(uid: number): readonly Process[] {
 }
 
 test("each daemon's environment and open files hold no other daemon's secret", { skip: asRoot }, async (t) => {
-  const bottle = await threeUsers(t);
+  const bottle = await fiveUsers(t);
   for (const [name, uid] of Object.entries(UIDS)) {
     const processes = processesOf(uid);
     assert.ok(processes.length > 0, `${name} runs as ${uid}`);
@@ -112,7 +115,7 @@ test("each daemon's environment and open files hold no other daemon's secret", {
 });
 
 test("no daemon can read another's environment, secrets or data", { skip: asRoot }, async (t) => {
-  const bottle = await threeUsers(t);
+  const bottle = await fiveUsers(t);
   const egress = processesOf(UIDS.egress)[0];
   const targets = [
     `/proc/${egress?.pid}/environ`,
@@ -128,7 +131,7 @@ test("no daemon can read another's environment, secrets or data", { skip: asRoot
     });
   for (const file of targets) {
     assert.equal((await read(UIDS.egress, file)).exitCode, 0, `egress reads ${file}`);
-    for (const other of [UIDS.pipelock, UIDS['git-gate']]) {
+    for (const other of Object.values(UIDS).filter((uid) => uid !== UIDS.egress)) {
       const { exitCode, stderr } = await read(other, file);
       assert.notEqual(exitCode, 0, `${other} reads ${file}`);
       assert.match(stderr, /Permission denied/);
@@ -139,7 +142,7 @@ test("no daemon can read another's environment, secrets or data", { skip: asRoot
 test('the known secrets that egress writes down for the scanning daemons tell none of them', {
   skip: asRoot,
 }, async (t) => {
-  const bottle = await threeUsers(t);
+  const bottle = await fiveUsers(t);
   const text = readFileSync(join(bottle.data, 'known-secrets', 'egress.json'), 'utf8');
   assert.match(text, /EGRESS_TOKEN_0/);
   for (const secret of [TOKEN, FILE_TOKEN]) {

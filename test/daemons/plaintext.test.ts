@@ -47,11 +47,11 @@ test('of a JSON body', async (t) => {
       body: JSON.stringify(body),
     });
   assert.equal((await send({ note: 'nothing' })).status, 200);
-  await bottle.saw(/pipelock \| .*"forward_http".*\/json/);
+  await bottle.saw(/pipelock +\| .*"forward_http".*\/json/);
   const { status, text } = await send({ note: LEAK });
   assert.equal(status, 403);
   assert.match(text, /^blocked: request body contains secret/);
-  await bottle.saw(/pipelock \| .*body contains secret/);
+  await bottle.saw(/pipelock +\| .*body contains secret/);
 });
 
 test('of a body in chunks, with the secret over the edge of two', async (t) => {
@@ -66,9 +66,9 @@ test('of a body in chunks, with the secret over the edge of two', async (t) => {
       sent.end();
     });
   assert.equal(await send(['nothing ', 'here']), 200);
-  await bottle.saw(/pipelock \| .*"forward_http".*\/chunked/);
+  await bottle.saw(/pipelock +\| .*"forward_http".*\/chunked/);
   assert.equal(await send([`x ${LEAK.slice(0, 20)}`, `${LEAK.slice(20)} y`]), 403);
-  await bottle.saw(/pipelock \| .*body contains secret/);
+  await bottle.saw(/pipelock +\| .*body contains secret/);
 });
 
 test('of a request that is answered by server-sent events', async (t) => {
@@ -78,9 +78,9 @@ test('of a request that is answered by server-sent events', async (t) => {
   assert.match(String(stream.headers['content-type']), /^text\/event-stream/);
   assert.match(String(await once(stream, 'data')), /^data: 7/);
   stream.resume();
-  await bottle.saw(/pipelock \| .*\/events/);
+  await bottle.saw(/pipelock +\| .*\/events/);
   assert.equal((await ask(`${service.origin}/events`, { method: 'POST', headers, body: LEAK })).status, 403);
-  await bottle.saw(/pipelock \| .*body contains secret/);
+  await bottle.saw(/pipelock +\| .*body contains secret/);
 });
 
 test('of the messages of a WebSocket', async (t) => {
@@ -94,5 +94,5 @@ test('of the messages of a WebSocket', async (t) => {
   const [code] = await once(socket, 'close');
   assert.equal(code, 1008);
   assert.deepEqual(received, ['nothing']);
-  await bottle.saw(/pipelock \| .*"reason":"DLP match/);
+  await bottle.saw(/pipelock +\| .*"reason":"DLP match/);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createCounter, createHistogram } from '../../../../daemons/egress/exposition.ts';
+import { createCounter, createHistogram } from '../../../../daemons/metrics/exposition.ts';
 import { createMetrics } from '../../../../daemons/egress/metrics.ts';
 import type { Exchange, Verdict } from '../../../../daemons/egress/verdict.ts';
 

@@ -1,0 +1,189 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { CODE } from '../relay/protocol.ts';
+import type { Endpoint } from '../relay/route.ts';
+import { failure, type Malformed, type Message, readMessage, withMeta } from '../relay/rpc.ts';
+import type { Refused } from './admission.ts';
+import { readBody } from './body.ts';
+import type { HttpSse } from './http-sse.ts';
+import { type Arrival, answer, type Front, methodNotAllowed, serveDelete, serveGet, servePost } from './streamable.ts';
+
+export interface BridgeServerOptions {
+  readonly front: Front;
+  readonly httpSse: HttpSse;
+  readonly admit: (request: IncomingMessage) => Refused | undefined;
+  /** The endpoint of a tool, or of all together (undefined). */
+  readonly endpointOf: (tool: string | undefined) => Endpoint | undefined;
+  /** In bytes, for a tool or for all together. */
+  readonly bodyLimit: (tool: string | undefined) => number;
+  readonly health: () => { readonly isHealthy: boolean; readonly body: string };
+  /** Serves what is none of ours; false: it is not its either. */
+  readonly other: (request: IncomingMessage, response: ServerResponse, path: string) => boolean;
+  readonly onRequest: (path: string, status: number) => void;
+}
+
+const AGENT = /^[\w.:@-]{1,64}$/;
+const PATH = /^\/(mcp|sse)(?:\/([a-z0-9-]{1,40}))?\/?$/;
+
+/** The bridge's one port. It does not listen yet. */
+export function createBridgeServer(options: BridgeServerOptions): Server {
+  const { front, httpSse } = options;
+  const server = createServer(
+    { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000 },
+    (request, response) => {
+      void serve(request, response).catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        answer(response, 500, undefined, failure(CODE.internal, `Internal error: ${reason}`));
+      });
+    },
+  );
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+  });
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = request.url?.split('?', 1)[0] ?? '/';
+    response.once('finish', () => options.onRequest(labelOf(path), response.statusCode));
+    if (path === '/health' && (request.method === 'GET' || request.method === 'HEAD')) {
+      const { isHealthy, body } = options.health();
+      response.writeHead(isHealthy ? 200 : 503, { 'content-type': 'application/json' }).end(body);
+      return;
+    }
+    const refused = options.admit(request);
+    if (refused !== undefined) {
+      if (refused.status === 401) response.setHeader('www-authenticate', 'Bearer');
+      answer(response, refused.status, undefined, failure(CODE.invalidRequest, refused.message));
+      return;
+    }
+    const agent = agentOf(request);
+    if (agent === undefined) {
+      answer(
+        response,
+        400,
+        undefined,
+        failure(CODE.invalidRequest, 'X-Agent-ID is no name: letters, digits and "._:@-", at most 64'),
+      );
+      return;
+    }
+    if (path === '/message') {
+      await serveMessage({ request, response, path, agent });
+      return;
+    }
+    const [, front_, tool] = PATH.exec(path) ?? [];
+    if (front_ === undefined) {
+      if (!options.other(request, response, path))
+        answer(
+          response,
+          404,
+          undefined,
+          failure(CODE.invalidRequest, 'Not found; MCP is served at /mcp and /mcp/<tool>'),
+        );
+      return;
+    }
+    const endpoint = options.endpointOf(tool);
+    if (endpoint === undefined) {
+      answer(
+        response,
+        404,
+        undefined,
+        failure(CODE.invalidRequest, `Not found: no tool of the name ${JSON.stringify(tool)} is configured`),
+      );
+      return;
+    }
+    const arrival: Arrival = { request, response, endpoint, path: path.replace(/\/$/, ''), agent };
+    await (front_ === 'sse' ? serveSse(arrival) : serveMcp(arrival, tool));
+  }
+
+  async function serveMcp(arrival: Arrival, tool: string | undefined): Promise<void> {
+    switch (arrival.request.method) {
+      case 'POST': {
+        const message = await messageOf(arrival.request, arrival.response, tool);
+        if (message !== undefined) await servePost(front, arrival, message);
+        return;
+      }
+      case 'GET':
+        return serveGet(front, arrival);
+      case 'DELETE':
+        return serveDelete(front, arrival);
+      default:
+        methodNotAllowed(arrival.response);
+    }
+  }
+
+  async function serveSse(arrival: Arrival): Promise<void> {
+    if (arrival.request.method === 'GET') httpSse.open(arrival);
+    else methodNotAllowed(arrival.response);
+  }
+
+  async function serveMessage(arrival: Omit<Arrival, 'endpoint'>): Promise<void> {
+    if (arrival.request.method !== 'POST') {
+      methodNotAllowed(arrival.response);
+      return;
+    }
+    const message = await messageOf(arrival.request, arrival.response, undefined);
+    if (message !== undefined) await httpSse.post(arrival, message);
+  }
+
+  /** Undefined where the request has been answered. */
+  async function messageOf(
+    request: IncomingMessage,
+    response: ServerResponse,
+    tool: string | undefined,
+  ): Promise<Message | Malformed | undefined> {
+    if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
+      answer(
+        response,
+        415,
+        undefined,
+        failure(CODE.invalidRequest, 'Invalid request: the Content-Type is not application/json'),
+      );
+      return undefined;
+    }
+    const limit = options.bodyLimit(tool);
+    const body = await readBody(request, limit);
+    switch (body.kind) {
+      case 'text':
+        return traced(readMessage(body.text), request);
+      case 'too-large':
+        response.setHeader('connection', 'close');
+        answer(
+          response,
+          413,
+          undefined,
+          failure(CODE.invalidRequest, `Invalid request: the message is larger than ${limit} bytes`),
+        );
+        return undefined;
+      case 'not-utf8':
+        answer(response, 400, undefined, failure(CODE.parse, 'Parse error: the body is not UTF-8'));
+        return undefined;
+      case 'aborted':
+        return undefined;
+    }
+  }
+
+  return server;
+}
+
+/** The trace of the HTTP request goes on in `_meta`, where the message brings none of its own (SEP-414). */
+function traced(message: Message | Malformed, { headers }: IncomingMessage): Message | Malformed {
+  const { traceparent, tracestate } = headers;
+  if (message.kind !== 'request' || typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent)) return message;
+  const meta = withMeta(message.params, {})._meta;
+  if (typeof meta === 'object' && meta !== null && 'traceparent' in meta) return message;
+  const state = typeof tracestate === 'string' && tracestate.length <= 512 ? { tracestate } : {};
+  return { ...message, params: withMeta(message.params, { traceparent, ...state }) };
+}
+
+/** W3C Trace Context, section 3.2. */
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(-.{0,200})?$/;
+
+function agentOf({ headers }: IncomingMessage): string | undefined {
+  const named = headers['x-agent-id'];
+  if (named === undefined) return 'default';
+  return typeof named === 'string' && AGENT.test(named) ? named : undefined;
+}
+
+/** Paths come from clients; metrics want few. */
+function labelOf(path: string): string {
+  const known = /^\/(mcp|sse|message|health|before|after|intercept)(?=\/|$)/.exec(path)?.[1];
+  return known === undefined ? 'other' : `/${known}`;
+}

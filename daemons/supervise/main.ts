@@ -1,0 +1,293 @@
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import type { Server as HttpServer } from 'node:http';
+import type { Server, Socket } from 'node:net';
+import { join } from 'node:path';
+import { formatProblem, type Problem } from '../../config/problem.ts';
+import { createLog } from '../log/log.ts';
+import { parseRoutes } from '../routes/load.ts';
+import type { Scanner } from '../scanner/finding.ts';
+import { createScanner } from '../scanner/scanner.ts';
+import { watchDirectoryOf } from '../watch/watch-directory.ts';
+import { incidentDraft } from './incident-draft.ts';
+import { followIncidents } from './incidents.ts';
+import { openJournal } from './journal/journal.ts';
+import { lockDirectory } from './journal/lock.ts';
+import { createAgentServers } from './mcp/agent-server.ts';
+import { createAgentSide } from './mcp/agent-side.ts';
+import { createCallLimit } from './mcp/call-limit.ts';
+import { renderMetrics, serveMetrics } from './metrics.ts';
+import { createOperatorSide } from './operator/operator-side.ts';
+import { listenAtSocket } from './operator/socket.ts';
+import type { Proposal } from './proposal.ts';
+import { type Desk, openDesk } from './queue/desk.ts';
+import { createDecisions, type Decisions } from './reports/decisions.ts';
+import { createSpool } from './reports/spool.ts';
+import { maskSecrets, tellFindings } from './secrets.ts';
+import { readSettings, type Settings } from './settings.ts';
+import { createTargetView, TARGETS, targetHashes } from './targets.ts';
+
+/** What the operator wrote is wrong: trying again does not help. */
+const EXIT_CONFIG = 2;
+const EXIT_FAILED = 1;
+/** How long calls may take to be answered after SIGTERM, and how long connections may stay. */
+const ANSWER_MS = 2_000;
+const DRAIN_MS = 4_000;
+
+const EXPIRE_EVERY_MS = 1_000;
+/** Directories are watched; this is for those that send no events. */
+const LOOK_EVERY_MS = 5_000;
+
+/** Faults of requests: an agent can make as many as it likes. */
+const MOST_FAULTS_TOLD_PER_MINUTE = 20;
+
+const log = createLog('supervise');
+await main();
+
+async function main(): Promise<void> {
+  const read = readSettings(process.env);
+  if (!read.ok) return leaveFor(read.problems);
+  try {
+    await run(read.settings);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log('error', `supervise cannot start: ${reason}`, { event: 'start-failed', reason });
+    process.exit(EXIT_FAILED);
+  }
+}
+
+async function run(settings: Settings): Promise<void> {
+  const { data, config, limits } = settings;
+  mkdirSync(data, { recursive: true, mode: 0o711 });
+  const unlock = lockDirectory(data);
+  if (unlock === undefined) throw new Error(`another supervise works in ${data}; stop that one first`);
+  const scanner = createScanner({ knownSecrets: settings.knownSecrets });
+  const now = (): Date => new Date();
+  const desk = await openDesk({
+    limits,
+    now,
+    open: (owner) => openJournal({ directory: data, mostBytes: settings.logBytes, owner, now }),
+    onReadOnly: (reason) => log('error', `nothing is decided any more: ${reason}`, { event: 'read-only', reason }),
+    onTorn: (file) =>
+      log('warn', `the last record of the log had no end and was never answered; it was put aside`, {
+        event: 'torn-record',
+        file,
+      }),
+  });
+  const decisions = createDecisions(join(data, 'decisions'));
+  if (desk.readOnly === undefined) await decisions.bringUpToDate(desk.state);
+  desk.subscribe((proposal) => note(proposal, desk, decisions));
+
+  const stopping = new AbortController();
+  const newServer = createAgentServers({
+    desk,
+    drafting: { config, scanner, view: createTargetView(scanner) },
+    egress: settings.egress,
+    wait_ms: settings.wait_ms,
+    task_ms: limits.expiry_ms,
+    stopping: stopping.signal,
+    now: () => now().getTime(),
+  });
+  const mayTell = createCallLimit(MOST_FAULTS_TOLD_PER_MINUTE);
+  const onError = (error: Error): void => {
+    if (!mayTell(now().getTime())) return;
+    log('warn', `a request failed: ${error.message.slice(0, 300)}`, { event: 'request-failed' });
+  };
+  const agentSide = createAgentSide({
+    newServer,
+    hosts: settings.hosts,
+    health: () => ({
+      isHealthy: desk.readOnly === undefined,
+      body: { status: desk.readOnly === undefined ? 'healthy' : 'read-only' },
+    }),
+    onError,
+    now: () => now().getTime(),
+  });
+  const operatorSide = createOperatorSide({
+    desk,
+    config,
+    scanner,
+    onError,
+    faultsOf: async ({ kind }, final) => {
+      const masked = await maskSecrets(scanner, final);
+      if (!masked.ok) return [`it cannot be told whether it holds a secret: ${masked.reason}`];
+      if (masked.findings.length > 0) return [`it holds what looks like a secret (${tellFindings(masked.findings)})`];
+      const loaded = kind === 'egress-block' ? await parseRoutes('routes.yaml', final) : undefined;
+      return loaded?.ok === false ? loaded.problems.map(formatProblem) : [];
+    },
+  });
+
+  const connections = new Set<Socket>();
+  for (const server of [agentSide.server, operatorSide.server])
+    server.on('connection', (socket: Socket) => track(socket, connections));
+  await listenAtSocket(operatorSide.server, settings.socket);
+  await listen(agentSide.server, settings.listen, settings.port);
+  const metrics = await serveMetrics(settings.metricsPort, () => renderMetrics(desk, agentSide.sessions));
+  const ports = { port: portOf(agentSide.server), metricsPort: portOf(metrics) };
+  const { seq, hash } = desk.head;
+  log('info', `supervise listens on port ${ports.port}; the log has ${seq} records`, {
+    event: 'listening',
+    ...ports,
+    socket: settings.socket,
+    records: seq,
+    hash,
+  });
+
+  const endChores = startChores(
+    settings,
+    desk,
+    settings.reports.map((source) => createSpool({ source, desk, scanner, log })),
+  );
+  const endIncidents = takeInIncidents(settings, desk, scanner);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
+  if (!stopping.signal.aborted) await once(stopping.signal, 'abort');
+
+  log('info', 'supervise stops: calls that wait are answered "pending", and what was proposed stays', {
+    event: 'stopping',
+  });
+  endIncidents();
+  await endChores();
+  operatorSide.close();
+  await drain([agentSide.server, operatorSide.server], connections, () => agentSide.close());
+  await desk.close();
+  await scanner.close();
+  unlock();
+  log('info', 'supervise has stopped', { event: 'stopped', records: desk.head.seq, hash: desk.head.hash });
+  process.exit(0);
+}
+
+/** Incidents of the init, from where the last one that was taken in left off. Gives back what ends it. */
+function takeInIncidents({ initSocket }: Settings, desk: Desk, scanner: Scanner): () => void {
+  if (initSocket === undefined) return () => {};
+  const times = [...desk.state.entries.values()].flatMap(({ proposal }) =>
+    proposal.kind === 'incident' ? (proposal.facts.time ?? []) : [],
+  );
+  return followIncidents({
+    socket: initSocket,
+    log,
+    since: times.sort().at(-1),
+    post: async (incident) => {
+      const submitted = await desk.submit(await incidentDraft(scanner, incident));
+      // One too many is counted as refused: it would be too many the next time as well.
+      if (!submitted.ok && submitted.cause === 'read-only') throw new Error(submitted.reason);
+    },
+  });
+}
+
+/** Expiry, changed targets, reports: by the clock, when a directory changes, and on SIGHUP. Gives back what ends them. */
+function startChores(
+  { config, reports }: Settings,
+  desk: Desk,
+  spools: readonly (() => Promise<void>)[],
+): () => Promise<void> {
+  const failed = (error: unknown): void =>
+    log('warn', `something was put off: ${error instanceof Error ? error.message : String(error)}`, {
+      event: 'chore-failed',
+    });
+  const takeIn = oneAtATime(async () => {
+    for (const spool of spools) await spool().catch(failed);
+  });
+  const dropStale = oneAtATime(() => desk.dropStale(() => targetHashes(config)).catch(failed));
+  const all = (): void => {
+    takeIn.run();
+    dropStale.run();
+  };
+  const stops = [
+    ...TARGETS.map((target) => watchDirectoryOf(join(config, target), dropStale.run)),
+    ...reports.map(({ directory }) => watchDirectoryOf(join(directory, 'report.json'), takeIn.run)),
+  ];
+  const timers = [
+    setInterval(() => void desk.expire().catch(failed), EXPIRE_EVERY_MS),
+    setInterval(all, LOOK_EVERY_MS),
+  ];
+  process.on('SIGHUP', all);
+  all();
+  return async () => {
+    for (const stop of stops) stop();
+    for (const timer of timers) clearInterval(timer);
+    await Promise.all([takeIn.done(), dropStale.done()]);
+  };
+}
+
+/** Runs a chore; asked for while it runs, once more afterwards. */
+function oneAtATime(chore: () => Promise<void>): { readonly run: () => void; readonly done: () => Promise<void> } {
+  let running: Promise<void> | undefined;
+  let isWanted = false;
+  async function work(): Promise<void> {
+    while (isWanted) {
+      isWanted = false;
+      await chore();
+    }
+    running = undefined;
+  }
+  return {
+    run: () => {
+      isWanted = true;
+      running ??= work();
+    },
+    done: async () => {
+      await running;
+    },
+  };
+}
+
+/** Each change of the queue, in the log of the daemon; the hash of the record lets one who kept this line find a log that was made anew. */
+function note(proposal: Proposal, desk: Desk, decisions: Decisions): void {
+  const { id, kind, source, status, decision } = proposal;
+  const by = decision === null ? '' : ` by ${decision.by}`;
+  const message = status === 'pending' ? `${id} of ${source} waits for the operator` : `${id} is ${status}${by}`;
+  const { seq, hash } = desk.head;
+  log('info', message, { event: 'proposal', id, kind, source, status, records: seq, hash });
+  decisions.write(proposal).catch((error: unknown) => {
+    log('error', `the decision about ${id} cannot be handed to ${source}: ${String(error)}`, {
+      event: 'decision-not-written',
+      id,
+    });
+  });
+}
+
+function leaveFor(problems: readonly Problem[]): void {
+  for (const problem of problems)
+    log('error', formatProblem(problem), { event: 'bad-configuration', file: problem.file });
+  process.exitCode = EXIT_CONFIG;
+}
+
+/** On a machine without IPv6 the default, every address, is every IPv4 address. */
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  try {
+    server.listen({ host, port });
+    await once(server, 'listening');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (host !== '::' || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw error;
+    await listen(server, '0.0.0.0', port);
+  }
+}
+
+function track(socket: Socket, connections: Set<Socket>): void {
+  connections.add(socket);
+  socket.once('close', () => connections.delete(socket));
+}
+
+function portOf(server: Server): number | undefined {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : undefined;
+}
+
+/** Lets calls be answered, then ends sessions and streams, then cuts off who is still there. */
+async function drain(
+  servers: readonly HttpServer[],
+  connections: ReadonlySet<Socket>,
+  endStreams: () => Promise<void>,
+): Promise<void> {
+  const closed = Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const begun = Date.now();
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, ANSWER_MS))]);
+  await endStreams();
+  const closeIdle = setInterval(() => {
+    for (const server of servers) server.closeIdleConnections();
+  }, 50);
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, DRAIN_MS - (Date.now() - begun)))]);
+  clearInterval(closeIdle);
+  for (const socket of connections) socket.destroy();
+}
