@@ -160,7 +160,7 @@ function matches(rule: Rule, exchange: Exchange, effort: Effort): boolean {
   );
 }
 
-/** For these a single value that passes is not enough: `paths: ["/work/a", "/etc/shadow"]` is not within /work. */
+/** For these a single value that passes is not enough: `paths: ["/project/a", "/etc/shadow"]` is not within /project. */
 const LETS_PASS: ReadonlySet<Action['kind']> = new Set(['allow', 'modify', 'redact']);
 
 /** What a request asks for by name. */

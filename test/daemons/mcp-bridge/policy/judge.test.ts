@@ -97,28 +97,28 @@ describe('rules', () => {
 
   test('to allow, every value at a path has to pass; to block, one is enough', async () => {
     const rules = await rulesOf(`
-- { name: ok, action: allow, when: { arguments: [{ path: "$.paths[*]", within: /work }] } }`);
-    assert.equal(kindOf(rules, call('x', { paths: ['/work/a', '/work/b'] })), 'allow');
-    assert.equal(kindOf(rules, call('x', { paths: ['/work/a', '/etc/shadow'] })), 'block');
+- { name: ok, action: allow, when: { arguments: [{ path: "$.paths[*]", within: /project }] } }`);
+    assert.equal(kindOf(rules, call('x', { paths: ['/project/a', '/project/b'] })), 'allow');
+    assert.equal(kindOf(rules, call('x', { paths: ['/project/a', '/etc/shadow'] })), 'block');
     assert.equal(kindOf(rules, call('x', { paths: [] })), 'block');
     assert.equal(kindOf(rules, call('x', {})), 'block');
   });
 
   test('a path within a folder is within it by its meaning, not by its first letters', async () => {
     const rules = await rulesOf(`
-- { name: ok, action: allow, when: { arguments: [{ path: $.path, within: /work/ }] } }`);
-    for (const path of ['/work', '/work/', '/work/a/../b', '//work//a']) {
+- { name: ok, action: allow, when: { arguments: [{ path: $.path, within: /project/ }] } }`);
+    for (const path of ['/project', '/project/', '/project/a/../b', '//project//a']) {
       assert.equal(kindOf(rules, call('x', { path })), 'allow', path);
     }
     for (const path of [
-      '/work/../etc/passwd',
-      '/worker/a',
-      'work/a',
-      '../work/a',
-      '/work/\0/../../etc',
+      '/project/../etc/passwd',
+      '/projector/a',
+      'project/a',
+      '../project/a',
+      '/project/\0/../../etc',
       '',
-      ['/work'],
-      { a: '/work' },
+      ['/project'],
+      { a: '/project' },
     ]) {
       assert.equal(kindOf(rules, call('x', { path })), 'block', JSON.stringify(path));
     }
