@@ -110,7 +110,7 @@ export function createBridge({ settings, policy, managers, log }: BridgeOptions)
   }
 
   function redactorOf({ redact, secrets }: PolicyConfig): Redactor {
-    return createRedactor(redact.knownSecrets ? secrets : [], scanner);
+    return createRedactor(secrets, scanner, redact.knownSecrets);
   }
 
   function enforcerOf({ rules }: PolicyConfig, own: Redactor): Enforcer {

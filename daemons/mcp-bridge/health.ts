@@ -1,4 +1,4 @@
-import type { ToolState } from './tools/pool.ts';
+import type { ToolState } from './tools/state.ts';
 
 /** One tool, as its health is told. */
 export interface ToolHealth {

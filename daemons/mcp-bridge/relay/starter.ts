@@ -1,6 +1,6 @@
 import { afterCrash, afterFailure, type Backoff, NO_FAILURE, STEADY_MS, waitOf } from '../tools/backoff.ts';
-import type { ToolState } from '../tools/pool.ts';
 import { describeEnd, StartError } from '../tools/process.ts';
+import type { ToolState } from '../tools/state.ts';
 import type { StartTool } from './connection.ts';
 
 /** Starts processes of one tool, with waits after failures, and knows how it does. */

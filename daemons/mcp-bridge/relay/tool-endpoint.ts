@@ -1,4 +1,4 @@
-import type { ToolState } from '../tools/pool.ts';
+import type { ToolState } from '../tools/state.ts';
 import { type Changes, createChanges } from './changes.ts';
 import type { StartTool } from './connection.ts';
 import { createLegacyPool, type LegacyPool, NotLegacy } from './legacy-pool.ts';
