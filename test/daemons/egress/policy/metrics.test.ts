@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createCounter, createHistogram } from '../../../../daemons/metrics/exposition.ts';
 import { createMetrics } from '../../../../daemons/egress/metrics.ts';
 import type { Exchange, Verdict } from '../../../../daemons/egress/verdict.ts';
+import { createCounter, createHistogram } from '../../../../daemons/metrics/exposition.ts';
 
 const gauges = { routes: () => 2, connections: () => 3, tunnels: () => 1, lastReload_ms: () => 1_700_000_000_400 };
 
