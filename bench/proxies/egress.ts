@@ -8,6 +8,9 @@ import { writeRoutes } from './routes.ts';
 const DIST = join(import.meta.dirname, '../../dist');
 const DAEMONS = ['egress.mjs', 'pipelock.mjs'];
 
+/** daemons/bundle.yaml starts both with it. */
+const AS_IN_THE_BUNDLE = '--max-semi-space-size=8';
+
 /** The egress daemon without pipelock behind it: an entry of the benchmark, since the product has no such way out. */
 export const egress: ProxyContender = {
   name: 'egress',
@@ -18,7 +21,15 @@ export const egress: ProxyContender = {
     const { file, credentials } = writeRoutes(place);
     const port = await freePort();
     const program = join(import.meta.dirname, '../processes/egress.ts');
-    const command = [process.execPath, program, String(port), file, join(directory, 'ca'), origin.certificateFile];
+    const command = [
+      process.execPath,
+      AS_IN_THE_BUNDLE,
+      program,
+      String(port),
+      file,
+      join(directory, 'ca'),
+      origin.certificateFile,
+    ];
     return runningProxy([await startServer({ name: 'egress', command, port, directory, environment: credentials })]);
   },
 };
@@ -60,7 +71,7 @@ async function chain(place: ProxyPlace, engine: 'embedded' | 'pipelock') {
     EGRESS_DATA: join(directory, 'egress'),
     EGRESS_UPSTREAM_PROXY: `http://127.0.0.1:${pipelock.port}`,
   };
-  const command = [process.execPath, join(DIST, 'egress.mjs')];
+  const command = [process.execPath, AS_IN_THE_BUNDLE, join(DIST, 'egress.mjs')];
   return runningProxy([await startServer({ name: 'egress', command, port, directory, environment }), pipelock]);
 }
 
@@ -90,6 +101,6 @@ async function startPipelock(
     NODE_EXTRA_CA_CERTS: certificateFile,
     SSL_CERT_FILE: certificateFile,
   };
-  const command = [process.execPath, join(DIST, 'pipelock.mjs')];
+  const command = [process.execPath, AS_IN_THE_BUNDLE, join(DIST, 'pipelock.mjs')];
   return startServer({ name: 'pipelock', command, port, directory, environment });
 }
