@@ -41,4 +41,14 @@ YAML
 export BOTTLED_CONFIG="$data/config" BOTTLED_DATA="$data" LOG_FORMAT="${LOG_FORMAT:-text}"
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-/tmp}"
 export BOTTLED_READ_SOCKET="${BOTTLED_READ_SOCKET:-$XDG_RUNTIME_DIR/bottled-read.sock}"
-exec "$root/bin/bottled" run -f "$root/daemons/bundle.yaml"
+
+# In a container SIGHUP is for reloading; here it means that the terminal was closed, and nobody is left to end the bundle.
+"$root/bin/bottled" run -f "$root/daemons/bundle.yaml" "$@" &
+bundle=$!
+trap 'kill -TERM "$bundle"' HUP TERM
+trap : INT
+while :; do
+  code=0
+  wait "$bundle" || code=$?
+  kill -0 "$bundle" 2>/dev/null || exit "$code"
+done
