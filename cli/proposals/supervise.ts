@@ -1,6 +1,11 @@
 import * as z from 'zod/mini';
 import type { Result } from '../../daemons/approval/apply.ts';
-import type { DecisionRequest, Proposal } from '../../daemons/supervise/proposal.ts';
+import {
+  type DecisionRequest,
+  PROPOSAL_KINDS,
+  PROPOSAL_STATUSES,
+  type Proposal,
+} from '../../daemons/supervise/proposal.ts';
 import { type Answer, clientAt, refused } from '../client.ts';
 import { EXIT } from '../exit-codes.ts';
 import { Failure } from '../failure.ts';
@@ -34,26 +39,8 @@ const outcome = z.object({
 
 const proposalSchema = z.object({
   id: z.string(),
-  kind: z.enum([
-    'egress-block',
-    'pipelock-block',
-    'capability-block',
-    'tool-ask',
-    'gitleaks-allow',
-    'egress-token-allow',
-    'incident',
-  ]),
-  status: z.enum([
-    'pending',
-    'approved',
-    'modified',
-    'applied',
-    'failed',
-    'rejected',
-    'expired',
-    'stale',
-    'acknowledged',
-  ]),
+  kind: z.enum(PROPOSAL_KINDS),
+  status: z.enum(PROPOSAL_STATUSES),
   source: z.string(),
   justification: z.string(),
   target: z.string(),

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { formatProblem, type Problem } from '../../config/problem.ts';
+import { listen, portOf, trackConnections } from '../listen/listen.ts';
 import { createLog, type Log } from '../log/log.ts';
+import { oneAtATime } from '../watch/one-at-a-time.ts';
 import { watchDirectoryOf } from '../watch/watch-directory.ts';
 import { type GateConfig, loadGateConfig } from './config/load.ts';
 import { createGate } from './gate.ts';
@@ -49,7 +51,8 @@ async function main(): Promise<void> {
     log('error', `git-gate cannot start: ${reason}`, { event: 'start-failed', reason });
     process.exit(EXIT_FAILED);
   }
-  for (const server of [http, git]) server?.on('connection', (socket: Socket) => track(socket, connections));
+  trackConnections(http, connections);
+  if (git !== undefined) trackConnections(git, connections);
   isReady = true;
   logListening(settings, http, git, loaded.value);
   const maintaining = maintain(settings, () => gate.config, log, stopped.signal);
@@ -81,23 +84,6 @@ function leaveFor(problems: readonly Problem[]): void {
   process.exitCode = EXIT_CONFIG;
 }
 
-/** On a machine without IPv6 the default, every address, is every IPv4 address. */
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  try {
-    server.listen({ host, port });
-    await once(server, 'listening');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (host !== '::' || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw error;
-    await listen(server, '0.0.0.0', port);
-  }
-}
-
-function track(socket: Socket, connections: Set<Socket>): void {
-  connections.add(socket);
-  socket.once('close', () => connections.delete(socket));
-}
-
 function logListening(settings: Settings, http: Server, git: Server | undefined, config: GateConfig): void {
   const ports = { http: portOf(http), git: git === undefined ? undefined : portOf(git) };
   const host = settings.listen.includes(':') ? `[${settings.listen}]` : settings.listen;
@@ -115,15 +101,8 @@ function logListening(settings: Settings, http: Server, git: Server | undefined,
   );
 }
 
-function portOf(server: Server): number | undefined {
-  const address: AddressInfo | string | null = server.address();
-  return typeof address === 'object' && address !== null ? address.port : undefined;
-}
-
 /** One reload at a time; a request for one meanwhile is one more afterwards. A bad file keeps what is in force. */
 function createReload(settings: Settings, configure: (config: GateConfig) => void, log: Log): () => void {
-  let isRunning = false;
-  let isWanted = false;
   async function run(): Promise<void> {
     const loaded = await loadGateConfig(settings.file);
     if (loaded.ok) {
@@ -139,20 +118,11 @@ function createReload(settings: Settings, configure: (config: GateConfig) => voi
       log('error', formatProblem(problem), { event: 'bad-configuration', file: problem.file, line: problem.line });
     log('error', 'git-gate.yaml is not taken over; what was in force stays so', { event: 'reload-refused' });
   }
-  return function reload() {
-    isWanted = true;
-    if (isRunning) return;
-    isRunning = true;
-    void (async () => {
-      while (isWanted) {
-        isWanted = false;
-        await run().catch((error: unknown) => {
-          log('error', `git-gate.yaml was not taken over: ${String(error)}`, { event: 'reload-refused' });
-        });
-      }
-      isRunning = false;
-    })();
-  };
+  return oneAtATime(() =>
+    run().catch((error: unknown) => {
+      log('error', `git-gate.yaml was not taken over: ${String(error)}`, { event: 'reload-refused' });
+    }),
+  ).run;
 }
 
 /** Waits for what runs, and cuts it off when it takes too long: git cleans up behind itself then. */

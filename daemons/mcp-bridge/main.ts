@@ -1,9 +1,11 @@
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
-import { type AddressInfo, isIPv6, type Server, type Socket } from 'node:net';
+import { isIPv6, type Socket } from 'node:net';
 import { formatProblem, type Problem } from '../../config/problem.ts';
+import { listen, portOf, trackConnections } from '../listen/listen.ts';
 import { createLog, type Log } from '../log/log.ts';
 import { serveMetrics } from '../metrics/server.ts';
+import { oneAtATime } from '../watch/one-at-a-time.ts';
 import { watchDirectoryOf } from '../watch/watch-directory.ts';
 import { type Bridge, createBridge } from './bridge.ts';
 import { loadPolicy } from './config/load.ts';
@@ -46,10 +48,7 @@ async function main(): Promise<void> {
     log('error', `mcp-bridge cannot start: ${reason}`, { event: 'start-failed', reason });
     process.exit(EXIT_FAILED);
   }
-  bridge.server.on('connection', (socket: Socket) => {
-    connections.add(socket);
-    socket.once('close', () => connections.delete(socket));
-  });
+  trackConnections(bridge.server, connections);
   const names = [...loaded.policy.tools.keys()];
   const host = isIPv6(settings.listen) ? `[${settings.listen}]` : settings.listen;
   const port = portOf(bridge.server);
@@ -99,27 +98,8 @@ function leaveFor(problems: readonly Problem[]): void {
   process.exitCode = EXIT_CONFIG;
 }
 
-/** On a machine without IPv6 the default, every address, is every IPv4 address. */
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  try {
-    server.listen({ host, port });
-    await once(server, 'listening');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (host !== '::' || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw error;
-    await listen(server, '0.0.0.0', port);
-  }
-}
-
-function portOf(server: Server): number | undefined {
-  const address: AddressInfo | string | null = server.address();
-  return typeof address === 'object' && address !== null ? address.port : undefined;
-}
-
 /** One reload at a time; a request for one meanwhile is one more afterwards. A bad file keeps what is in force. */
 function createReload(settings: Settings, bridge: Bridge): () => void {
-  let isRunning = false;
-  let isWanted = false;
   async function run(): Promise<void> {
     const loaded = await loadPolicy(settings.file, { credentials: settings.credentials, variables: process.env });
     bridge.metrics.countReload(loaded.ok ? 'taken' : 'refused');
@@ -132,20 +112,11 @@ function createReload(settings: Settings, bridge: Bridge): () => void {
       log('error', formatProblem(problem), { event: 'bad-configuration', file: problem.file, line: problem.line });
     log('error', 'the policy is not taken over; what was in force stays so', { event: 'reload-refused' });
   }
-  return function reload() {
-    isWanted = true;
-    if (isRunning) return;
-    isRunning = true;
-    void (async () => {
-      while (isWanted) {
-        isWanted = false;
-        await run().catch((error: unknown) => {
-          log('error', `the policy was not taken over: ${String(error)}`, { event: 'reload-refused' });
-        });
-      }
-      isRunning = false;
-    })();
-  };
+  return oneAtATime(() =>
+    run().catch((error: unknown) => {
+      log('error', `the policy was not taken over: ${String(error)}`, { event: 'reload-refused' });
+    }),
+  ).run;
 }
 
 /** Lets what runs end, then ends sessions and tools, then what is left. */

@@ -1,13 +1,15 @@
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import type { Server as HttpServer } from 'node:http';
-import type { Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { formatProblem, type Problem } from '../../config/problem.ts';
+import { listen, portOf, trackConnections } from '../listen/listen.ts';
 import { createLog } from '../log/log.ts';
 import { parseRoutes } from '../routes/load.ts';
 import type { Scanner } from '../scanner/finding.ts';
 import { createScanner } from '../scanner/scanner.ts';
+import { oneAtATime } from '../watch/one-at-a-time.ts';
 import { watchDirectoryOf } from '../watch/watch-directory.ts';
 import { incidentDraft } from './incident-draft.ts';
 import { followIncidents } from './incidents.ts';
@@ -118,8 +120,7 @@ async function run(settings: Settings): Promise<void> {
   });
 
   const connections = new Set<Socket>();
-  for (const server of [agentSide.server, operatorSide.server])
-    server.on('connection', (socket: Socket) => track(socket, connections));
+  for (const server of [agentSide.server, operatorSide.server]) trackConnections(server, connections);
   await listenAtSocket(operatorSide.server, settings.socket);
   await listen(agentSide.server, settings.listen, settings.port);
   const metrics = await serveMetrics(settings.metricsPort, () => renderMetrics(desk, agentSide.sessions));
@@ -209,28 +210,6 @@ function startChores(
   };
 }
 
-/** Runs a chore; asked for while it runs, once more afterwards. */
-function oneAtATime(chore: () => Promise<void>): { readonly run: () => void; readonly done: () => Promise<void> } {
-  let running: Promise<void> | undefined;
-  let isWanted = false;
-  async function work(): Promise<void> {
-    while (isWanted) {
-      isWanted = false;
-      await chore();
-    }
-    running = undefined;
-  }
-  return {
-    run: () => {
-      isWanted = true;
-      running ??= work();
-    },
-    done: async () => {
-      await running;
-    },
-  };
-}
-
 /** Each change of the queue, in the log of the daemon; the hash of the record lets one who kept this line find a log that was made anew. */
 function note(proposal: Proposal, desk: Desk, decisions: Decisions): void {
   const { id, kind, source, status, decision } = proposal;
@@ -250,28 +229,6 @@ function leaveFor(problems: readonly Problem[]): void {
   for (const problem of problems)
     log('error', formatProblem(problem), { event: 'bad-configuration', file: problem.file });
   process.exitCode = EXIT_CONFIG;
-}
-
-/** On a machine without IPv6 the default, every address, is every IPv4 address. */
-async function listen(server: Server, host: string, port: number): Promise<void> {
-  try {
-    server.listen({ host, port });
-    await once(server, 'listening');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (host !== '::' || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw error;
-    await listen(server, '0.0.0.0', port);
-  }
-}
-
-function track(socket: Socket, connections: Set<Socket>): void {
-  connections.add(socket);
-  socket.once('close', () => connections.delete(socket));
-}
-
-function portOf(server: Server): number | undefined {
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : undefined;
 }
 
 /** Lets calls be answered, then ends sessions and streams, then cuts off who is still there. */

@@ -1,27 +1,33 @@
 /** What can stand in the operator's list. The first four come from the agent's tools, the next three are reports of daemons. */
-export type ProposalKind =
-  | 'egress-block'
-  | 'pipelock-block'
-  | 'capability-block'
-  | 'tool-ask'
-  | 'gitleaks-allow'
-  | 'egress-token-allow'
-  | 'incident';
+export const PROPOSAL_KINDS = [
+  'egress-block',
+  'pipelock-block',
+  'capability-block',
+  'tool-ask',
+  'gitleaks-allow',
+  'egress-token-allow',
+  'incident',
+] as const;
+
+export type ProposalKind = (typeof PROPOSAL_KINDS)[number];
 
 /**
  * `pending` → `approved` or `modified` → `applied`, or back to `failed`, which an operator may try again; `rejected`, `expired`
  * (silence means no) and `stale` (what it was about has changed) are ends. An incident goes from `pending` to `acknowledged`.
  */
-export type ProposalStatus =
-  | 'pending'
-  | 'approved'
-  | 'modified'
-  | 'applied'
-  | 'failed'
-  | 'rejected'
-  | 'expired'
-  | 'stale'
-  | 'acknowledged';
+export const PROPOSAL_STATUSES = [
+  'pending',
+  'approved',
+  'modified',
+  'applied',
+  'failed',
+  'rejected',
+  'expired',
+  'stale',
+  'acknowledged',
+] as const;
+
+export type ProposalStatus = (typeof PROPOSAL_STATUSES)[number];
 
 /** One entry of the operator's list. Times are RFC 3339. No field holds a secret. */
 export interface Proposal {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { type RunningInit, startInitOn } from '../run/init.ts';
 
 /** The bundle of a bottle, as it is shipped. */
-export const BUNDLE = fileURLToPath(new URL('../../daemons/bundle.yaml', import.meta.url));
+const BUNDLE = fileURLToPath(new URL('../../daemons/bundle.yaml', import.meta.url));
 
 /** The daemons of a bottle that have a port, by the variable that says which. */
 const PORTS = [
@@ -27,8 +27,6 @@ const PORTS = [
 export type PortVariable = (typeof PORTS)[number];
 
 export interface BottleOptions {
-  /** The bundle file, where it is not the one that is shipped. */
-  readonly bundle?: string;
   /** What routes.yaml, git-gate.yaml and pipelock.yaml hold; one that is not given is not there. polis-policy.yaml is, without a tool. */
   readonly files?: Readonly<Record<string, string>>;
   readonly env?: Readonly<Record<string, string>>;
@@ -70,7 +68,7 @@ export async function startBottle(t: TestContext, options: BottleOptions = {}): 
     ...options.env,
   };
   const { asProcessOne, args } = options;
-  const init = startInitOn(t, options.bundle ?? BUNDLE, directory, {
+  const init = startInitOn(t, BUNDLE, directory, {
     env,
     ...(asProcessOne === undefined ? {} : { asProcessOne }),
     ...(args === undefined ? {} : { args }),

@@ -1,19 +1,11 @@
 import * as z from 'zod/mini';
-import type { Decision, Outcome, Proposal } from '../proposal.ts';
+import { type Decision, type Outcome, PROPOSAL_KINDS, PROPOSAL_STATUSES, type Proposal } from '../proposal.ts';
 
 /** What the log's records say. Strict: a record of a newer version is refused, not half understood. */
 
 const text = z.string();
 const count = z.int().check(z.nonnegative());
-const kind = z.enum([
-  'egress-block',
-  'pipelock-block',
-  'capability-block',
-  'tool-ask',
-  'gitleaks-allow',
-  'egress-token-allow',
-  'incident',
-]);
+const kind = z.enum(PROPOSAL_KINDS);
 const facts = z.record(text, text);
 
 const decision = z.strictObject({
@@ -41,17 +33,7 @@ const asked = {
 
 const proposal = z.strictObject({
   ...asked,
-  status: z.enum([
-    'pending',
-    'approved',
-    'modified',
-    'applied',
-    'failed',
-    'rejected',
-    'expired',
-    'stale',
-    'acknowledged',
-  ]),
+  status: z.enum(PROPOSAL_STATUSES),
   created: text,
   times: count,
   decision: z.nullable(decision),
