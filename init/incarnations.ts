@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs';
 import type { Bundle, DaemonSpec } from './bundle/schema.ts';
+import { provideData } from './child/data.ts';
 import { buildEnvironment, type Environment, incarnationMark } from './child/environment.ts';
 import { launch } from './child/launch.ts';
 import type { Incarnation } from './child/members.ts';
@@ -27,6 +28,8 @@ export interface Live extends Incarnation {
   /** What its hooks and `test` probes run with, too. */
   readonly environment: Environment;
   readonly privileges: Privileges;
+  /** What it was started with. */
+  readonly spec: DaemonSpec;
   /** Called when its first process has ended: its notification closes, its probes and hooks give up. */
   readonly atEnd: Set<() => void>;
   /** Its outputs, read from when all that start at one time have been started. */
@@ -119,6 +122,8 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
     const privileges = resolvePrivileges(spec);
     if ('error' in privileges) return privileges;
     const owner = privileges.identity;
+    const unmade = provideData(spec.data, owner);
+    if (unmade !== undefined) return unmade;
     const credentials = provideSecrets({ runDirectory, daemon, spec, owner, sources: bundle().secrets });
     if (credentials !== undefined && 'error' in credentials) return { error: credentials.error };
     if (credentials !== undefined) hide(daemon, credentials.masks);
@@ -179,11 +184,23 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       uid: uidOfItsOwn(owner.uid),
       environment,
       privileges,
+      spec,
       atEnd,
       taps,
       exit: undefined,
       lastLook: { cpuMs: 0, at: monotonic() },
     };
+  }
+
+  /** A daemon that is told to read its files anew finds its directories of secrets as they are now. */
+  function renewSecrets({ daemon, spec, privileges: { identity: owner } }: Live): void {
+    const { secrets: sources } = bundle();
+    if (spec.secrets.every(({ source }) => sources[source]?.directory === undefined)) return;
+    const renewed = provideSecrets({ runDirectory, daemon, spec, owner, sources });
+    if (renewed === undefined) return;
+    if ('error' in renewed) {
+      logs.own('error', daemon, `its secrets stay as they were: ${renewed.error.message}`);
+    } else hide(daemon, [...new Set([...renewed.masks, ...(masks.get(daemon) ?? [])])]);
   }
 
   /** From now on, what the daemon keeps secret is in nobody's log. */
@@ -275,7 +292,10 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       const live = lives.get(daemon);
       if (live === undefined || live.incarnation !== incarnation) return;
       if (to === 'all') signalEverything(live, signal);
-      else if (live.exit === undefined) sendSignal(live.leader, signal);
+      else if (live.exit === undefined) {
+        if (signal === 'SIGHUP') renewSecrets(live);
+        sendSignal(live.leader, signal);
+      }
     },
     find(daemon, incarnation) {
       const live = lives.get(daemon);

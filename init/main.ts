@@ -5,7 +5,7 @@ import { HEARTBEAT_INTERVAL } from '../healthcheck/heartbeat.ts';
 import { createAnnouncer } from './announce.ts';
 import { type LoadOptions, loadBundle } from './bundle/load.ts';
 import type { Bundle } from './bundle/schema.ts';
-import { unfitHere } from './child/fitness.ts';
+import { concessionHere, unfitHere } from './child/fitness.ts';
 import { protectFromOomKiller } from './child/oom.ts';
 import { makeDirectory } from './control/directory.ts';
 import { runDirectoryOf, socketToServe } from './control/socket-path.ts';
@@ -184,6 +184,8 @@ export async function run(options: RunOptions): Promise<void> {
   process.on('unhandledRejection', onFault);
 
   for (const warning of loaded.warnings) logs.own('warn', undefined, formatProblem(warning));
+  const concession = concessionHere(bundle);
+  if (concession !== undefined) logs.own('warn', undefined, concession, { event: 'users-shared' });
   options.signals.setListener((signal) => void runtime.send({ type: 'signal', signal }));
   runtime.send({ type: 'begin' });
   setImmediate(() => void serve());

@@ -6,7 +6,7 @@ import { probe } from '../healthcheck/probe/probe.ts';
 import { type LoadOptions, loadBundle } from './bundle/load.ts';
 import type { Bundle } from './bundle/schema.ts';
 import { readAccounts } from './child/accounts.ts';
-import { unfitHere } from './child/fitness.ts';
+import { concessionHere, unfitHere } from './child/fitness.ts';
 import { resolveIdentity } from './child/identity.ts';
 import { resolvePrivileges } from './child/privileges.ts';
 import { type Ran, runCommand, runHooks } from './child/run.ts';
@@ -92,6 +92,10 @@ export function createServices(options: ServicesOptions): Services {
       return { accepted: false, text };
     }
     for (const warning of loaded.warnings) logs.own('warn', undefined, formatProblem(warning));
+    const concession = concessionHere(loaded.bundle);
+    if (concession !== undefined && concession !== concessionHere(runtime.state().bundle)) {
+      logs.own('warn', undefined, concession, { event: 'users-shared' });
+    }
     const before = init.daemons();
     const answer = answerIn(runtime.send({ type: 'reload', bundle: loaded.bundle, plane }));
     const kept = new Set(init.daemons());

@@ -2,8 +2,15 @@ import type { Words } from '../../config/shape.ts';
 import { foreignKeyHint } from './compose-keys.ts';
 import { RESERVED_SIGNALS } from './names.ts';
 
-/** Keys whose scalars are taken as they are written: `VERSION: 1.10` stays "1.10", `command: [sleep, 10]` is text. */
-export const AS_WRITTEN: ReadonlySet<string> = new Set(['environment', 'labels', 'command', 'entrypoint', 'user']);
+/** Keys whose scalars are taken as they are written: `VERSION: 1.10` stays "1.10", `mode: 0700` keeps its zero. */
+export const AS_WRITTEN: ReadonlySet<string> = new Set([
+  'environment',
+  'labels',
+  'command',
+  'entrypoint',
+  'user',
+  'mode',
+]);
 
 /** Keys whose values may be secrets, with all that stands below them. */
 const PRIVATE = new Set<string | number>(['environment', 'headers', 'labels']);

@@ -1,5 +1,7 @@
 /** Keys of Compose files that a bundle has no use for, with what to do instead. */
 const OF_A_FILE: Readonly<Record<string, string>> = {
+  agent: 'this is a bottle, which "bottled render compose -o - FILE" checks',
+  sidecars: 'this is a bottle, which "bottled render compose -o - FILE" checks',
   services: 'what Compose calls services are daemons here',
   version: 'leave it out',
   networks: 'the container has the networks; all daemons share them',

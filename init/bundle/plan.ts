@@ -1,4 +1,5 @@
 import { formatDuration } from '../../config/duration.ts';
+import { modeText } from './data.ts';
 import { conditionWord, renderGraph, startLayers } from './graph.ts';
 import type { Bundle, DaemonSpec, Healthcheck } from './schema.ts';
 
@@ -36,6 +37,7 @@ function daemonText(name: string, spec: DaemonSpec): string {
     ['ready', readyText(spec)],
     ['restart', restartText(spec)],
     ['stop', `${spec.stop_signal}, after ${formatDuration(spec.stop_grace_period)} SIGKILL`],
+    ['data', spec.data.map(({ path, mode, backup }) => `${path} (${modeText(mode)}, ${backup})`).join(', ')],
     ['secrets', spec.secrets.map((use) => use.source).join(', ')],
   ];
   const lines = facts.filter(([, fact]) => fact !== '').map(([label, fact]) => `  ${label.padEnd(10)} ${fact}`);

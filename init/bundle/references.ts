@@ -27,6 +27,7 @@ export function* checkReferences(root: Node): Generator<Finding> {
   for (const daemon of daemons) yield* dependencyFaults(daemon, known);
   yield* cycleFaults(daemons, known);
   for (const daemon of daemons) for (const use of secretUses(daemon)) yield* unknown(use, secrets, 'secret');
+  for (const daemon of daemons) yield* renamedDirectories(daemon, child(root, 'secrets'));
   for (const target of signalTargets(root)) yield* unknown(target, known, 'daemon');
   for (const target of exitCodeDaemon(root)) yield* unknown(target, known, 'daemon');
 }
@@ -108,6 +109,23 @@ export function secretUses(daemon: Entry): readonly Reference[] {
     ...namesIn(node, path),
     ...long.flatMap((item, index) => namesIn(child(item, 'source'), [...path, index, 'source'])),
   ];
+}
+
+/** Each file of a directory is a secret under its own name: there is none that `target` could give it. */
+function* renamedDirectories(daemon: Entry, secrets: Node | undefined): Generator<Finding> {
+  const uses = child(daemon.value, 'secrets');
+  for (const [index, use] of uses?.kind === 'list' ? uses.items.entries() : []) {
+    const target = child(use, 'target');
+    const source = textOf(child(use, 'source'));
+    if (target === undefined || source === undefined) continue;
+    if (child(child(secrets, source), 'directory') === undefined) continue;
+    yield {
+      offset: target.offset,
+      path: formatPath(['daemons', daemon.key, 'secrets', index, 'target']),
+      message: `${quote(source)} is a directory, whose files keep their names`,
+      hint: 'leave target out',
+    };
+  }
 }
 
 function signalTargets(root: Node): readonly Reference[] {

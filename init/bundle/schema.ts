@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { duration, exactlyOne, key, text } from '../../config/values.ts';
+import { dataDirectory } from './data.ts';
 import { healthcheck, ready } from './healthcheck.ts';
 import { CAPABILITIES, FREE_SIGNALS, ULIMITS } from './names.ts';
 import { command, environment, labels, name, signal } from './values.ts';
@@ -113,7 +114,10 @@ const secretUse = z.codec(
     z.string(),
     z.strictObject({
       source: key(z.string(), 'Name of the secret.'),
-      target: key(z.optional(name), 'Name of its file in $CREDENTIALS_DIRECTORY; default: its source.'),
+      target: key(
+        z.optional(name),
+        'Name of its file in $CREDENTIALS_DIRECTORY; default: its source. Not for a directory, whose files keep their names.',
+      ),
     }),
   ]),
   z.strictObject({ source: z.string(), target: z.string() }),
@@ -230,6 +234,10 @@ const daemon = z
       z.optional(z.int().check(z.minimum(-1000), z.maximum(1000))),
       'Higher: killed earlier when memory runs out.',
     ),
+    data: key(
+      z._default(z.array(dataDirectory), []),
+      'Directories that it keeps data in: paths, or maps. Before each start they are made where they are missing, and a new one is given to its user.',
+    ),
     secrets: key(
       z._default(z.array(secretUse), []),
       "Files under the daemon's own $CREDENTIALS_DIRECTORY, masked in logs.",
@@ -268,11 +276,15 @@ const secret = z
   .strictObject({
     file: key(z.optional(z.string()), 'File that holds the value. Relative to the bundle file.'),
     environment: key(z.optional(z.string()), "Variable of the init's own environment that holds the value."),
+    directory: key(
+      z.optional(z.string()),
+      'Directory of which each file is a secret under its own name. Relative to the bundle file; empty, or not there: none.',
+    ),
   })
-  .check(exactlyOne('file', 'environment'));
+  .check(exactlyOne('file', 'environment', 'directory'));
 
 const EXIT_CODE = /^(worst|first|from:.+)$/;
-const LISTEN = /^(\[[\da-f:.]+\]|[\w.-]*):\d{1,5}$/i;
+const LISTEN = /^((\[[\da-f:.]+\]|[\w.-]*):\d{1,5})?$/i;
 
 export const bundleSchema = z.strictObject({
   name: key(z._default(name, 'bundle'), 'Name of the bundle in status, logs and metrics.'),
@@ -291,7 +303,7 @@ export const bundleSchema = z.strictObject({
       z.strictObject({
         listen: key(
           z.optional(z.string().check(z.regex(LISTEN, 'is not host:port, e.g. "127.0.0.1:9180"'))),
-          'host:port that serves health and metrics only, e.g. "127.0.0.1:9180". Read at the start of the init only.',
+          'host:port that serves health and metrics only, e.g. "127.0.0.1:9180"; empty or absent: none. Read at the start of the init only.',
         ),
         read: key(
           z.optional(
@@ -331,3 +343,4 @@ export type Healthcheck = z.output<typeof healthcheck>;
 export type Backoff = z.output<typeof backoff>;
 export type Hook = z.output<typeof hook>;
 export type Logging = z.output<typeof logging>;
+export type DataDirectory = z.output<typeof dataDirectory>;

@@ -32,10 +32,14 @@ export function settle(bundle: Bundle, place: Place): Bundle {
     secrets: Object.fromEntries(
       Object.entries(bundle.secrets).map(([name, secret]) => [
         name,
-        secret.file === undefined ? secret : { ...secret, file: resolve(place.directory, secret.file) },
+        {
+          ...secret,
+          ...(secret.file === undefined ? {} : { file: resolve(place.directory, secret.file) }),
+          ...(secret.directory ? { directory: resolve(place.directory, secret.directory) } : {}),
+        },
       ]),
     ),
-    control: { ...bundle.control, ...settleReading(bundle.control, place) },
+    control: settleControl(bundle.control, place),
     daemons: Object.fromEntries(daemons.map(([name, spec]) => [name, settleDaemon(name, spec, place)])),
   };
 }
@@ -45,10 +49,18 @@ export function leavesOut({ selected }: Pick<Place, 'selected'>, exitCode: strin
   return exitCode.startsWith('from:') && !selected.has(exitCode.slice('from:'.length));
 }
 
-function settleReading({ read }: Bundle['control'], place: Place): Pick<Bundle['control'], 'read'> {
-  if (read === undefined) return {};
-  const { path, user } = read;
-  return { read: { ...(path ? { path: resolve(place.directory, path) } : {}), ...(user ? { user } : {}) } };
+function settleControl({ listen, read }: Bundle['control'], place: Place): Bundle['control'] {
+  return {
+    ...(listen ? { listen } : {}),
+    ...(read === undefined
+      ? {}
+      : {
+          read: {
+            ...(read.path ? { path: resolve(place.directory, read.path) } : {}),
+            ...(read.user ? { user: read.user } : {}),
+          },
+        }),
+  };
 }
 
 function settleDaemon(name: string, { user, ...spec }: DaemonSpec, place: Place): DaemonSpec {
@@ -60,6 +72,9 @@ function settleDaemon(name: string, { user, ...spec }: DaemonSpec, place: Place)
     env_file: [],
     environment: { ...fromFiles, ...given(spec.environment, place) },
     working_dir: resolve(place.directory, spec.working_dir ?? '.'),
+    data: spec.data
+      .filter(({ path }) => path !== '')
+      .map((entry) => ({ ...entry, path: resolve(place.directory, entry.path) })),
     depends_on: Object.fromEntries(Object.entries(spec.depends_on).filter(([need]) => place.selected.has(need))),
     ...(spec.healthcheck === undefined ? {} : { healthcheck: settleHealthcheck(spec.healthcheck) }),
     backoff: attempts === undefined ? spec.backoff : { ...spec.backoff, max_attempts: Number(attempts) },

@@ -1,5 +1,6 @@
 import type { DaemonSpec } from '../bundle/schema.ts';
 import { type Account, type Accounts, findGroup, findUser, isNumber } from './accounts.ts';
+import { holds } from './capabilities.ts';
 import type { Standing } from './standing.ts';
 
 /** Who a daemon is. */
@@ -15,7 +16,7 @@ export interface Identity {
 /**
  * The user, group and supplementary groups that `user` and `group_add` ask for, by Docker's rules: `user` alone brings
  * that user's groups, `user:group` only that group, and a number unknown to /etc/passwd has the first group 0. Without
- * `user` it is the init's own.
+ * `user`, and under an init that has to stay who it is, it is the init's own.
  */
 export function resolveIdentity(
   spec: Pick<DaemonSpec, 'user' | 'group_add'>,
@@ -23,10 +24,35 @@ export function resolveIdentity(
   accounts: Accounts,
 ): { readonly identity: Identity; readonly problems: readonly string[] } {
   const problems: string[] = [];
+  if ((spec.user !== undefined || spec.group_add.length > 0) && hasToStay(standing)) {
+    return { identity: ownIdentity(standing, accounts), problems };
+  }
   const base = spec.user === undefined ? ownIdentity(standing, accounts) : named(spec.user, accounts, problems);
   const added = spec.group_add.map((group) => groupNumber(String(group), 'group_add', accounts, problems));
   const groups = [...new Set([...base.groups, ...added])].filter((gid) => gid !== base.gid);
   return { identity: { ...base, groups }, problems };
+}
+
+/**
+ * True where the container was given a user (docker run --user 1000): then all of it is to run as that one. Root
+ * without SETUID and SETGID is another matter: daemons that were to lose its rights would keep them.
+ */
+export function hasToStay(standing: Standing): boolean {
+  return standing.uid !== 0 && !(holds(standing, 'setuid') && holds(standing, 'setgid'));
+}
+
+/**
+ * Those of these daemons that have a user of their own by the bundle file, and run as the init's instead since it has to stay
+ * who it is.
+ */
+export function sharingOwnUser(
+  daemons: Readonly<Record<string, Pick<DaemonSpec, 'user' | 'group_add'>>>,
+  standing: Standing,
+  accounts: Accounts,
+): readonly string[] {
+  const asking = Object.entries(daemons).filter(([, { user }]) => user !== undefined);
+  if (asking.length === 0 || !hasToStay(standing)) return [];
+  return asking.filter(([, { user = '' }]) => named(user, accounts, []).uid !== standing.uid).map(([name]) => name);
 }
 
 function ownIdentity(standing: Standing, accounts: Accounts): Identity {

@@ -3,8 +3,8 @@ import { basename } from 'node:path';
 import type { DaemonSpec } from '../bundle/schema.ts';
 import type { SpawnError } from '../lifecycle/event.ts';
 import { type Accounts, readAccounts } from './accounts.ts';
-import { holds, planCapabilities } from './capabilities.ts';
-import { type Identity, resolveIdentity } from './identity.ts';
+import { type Capability, holds, planCapabilities } from './capabilities.ts';
+import { type Identity, resolveIdentity, sharingOwnUser } from './identity.ts';
 import { DEFAULT_PATH, findProgram } from './program.ts';
 import { readStanding, type Standing } from './standing.ts';
 
@@ -42,6 +42,14 @@ export function resolvePrivileges(
  */
 export function checkPrivileges(spec: PrivilegeSpec, sources: PrivilegeSources = readSources()): string[] {
   return makePlan(spec, sources).problems.map((problem) => problem.message);
+}
+
+/** The daemons that do not get the user whom their entries name, since the init is not root: see {@link sharingOwnUser}. */
+export function withoutOwnUsers(
+  daemons: Readonly<Record<string, PrivilegeSpec>>,
+  { standing, accounts }: PrivilegeSources = readSources(),
+): readonly string[] {
+  return sharingOwnUser(daemons, standing, accounts);
 }
 
 let standing: Standing | undefined;
@@ -95,19 +103,25 @@ function planSwitch(spec: PrivilegeSpec, identity: Identity, standing: Standing)
   const current = new Set([...standing.groups, standing.gid]);
   const hasGroups = identity.groups.every((gid) => current.has(gid));
   if (sameUser && hasGroups && (identity.groups.length === 0) === (standing.groups.length === 0)) return NOTHING;
-  if (holds(standing, 'setuid') && holds(standing, 'setgid')) {
+  const key = spec.user === undefined ? 'group_add' : 'user';
+  const needed: readonly Capability[] = identity.uid === standing.uid ? SWITCH : [...SWITCH, 'chown', 'kill'];
+  const lacking = needed.filter((capability) => !holds(standing, capability)).map((name) => name.toUpperCase());
+  if (lacking.length === 0) {
     const groups = identity.groups.length === 0 ? '--clear-groups' : `--groups=${identity.groups.join(',')}`;
     return { arguments: [`--reuid=${identity.uid}`, `--regid=${identity.gid}`, groups], problems: [] };
   }
   if (sameUser && (hasGroups || spec.group_add.length === 0)) return NOTHING;
-  const key = spec.user === undefined ? 'group_add' : 'user';
-  const why =
-    standing.uid === 0 ? 'it lacks the capabilities SETUID and SETGID' : `it is not root (its uid is ${standing.uid})`;
+  const added = lacking.map((name) => `--cap-add ${name}`).join(' ');
   return {
     arguments: [],
-    problems: [`${key}: the init cannot switch user or groups: ${why}; run it as root, or leave out \`${key}\``],
+    problems: [
+      `${key}: the init cannot run it as another user: it lacks ${lacking.join(', ')}; give the container what is missing (${added}), or one user for all (--user 1000)`,
+    ],
   };
 }
+
+/** What it takes to become another user; CHOWN to hand over what is that user's, and KILL to stop it. */
+const SWITCH: readonly Capability[] = ['setgid', 'setuid'];
 
 function planLimits(spec: PrivilegeSpec, standing: Standing): Arguments {
   const words: string[] = [];

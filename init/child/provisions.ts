@@ -3,6 +3,7 @@ import type { Bundle, DaemonSpec } from '../bundle/schema.ts';
 import type { SpawnError } from '../lifecycle/event.ts';
 import type { Descriptor } from '../posix/spawn.ts';
 import { type Notification, openNotifyPipe, openNotifySocket } from './notify.ts';
+import { readSecretDirectory } from './secret-directory.ts';
 import { type Secret, writeSecrets } from './secrets.ts';
 
 interface Owner {
@@ -14,7 +15,7 @@ interface Failure {
   readonly error: SpawnError;
 }
 
-/** Puts a daemon's secrets where only its user can read them. Undefined where it has none. */
+/** Puts a daemon's secrets, as they are now, where only its user can read them. Undefined where its entry names none. */
 export function provideSecrets(options: {
   readonly runDirectory: string;
   readonly daemon: string;
@@ -27,9 +28,9 @@ export function provideSecrets(options: {
   if (spec.secrets.length === 0) return undefined;
   const secrets: Secret[] = [];
   for (const { source, target } of spec.secrets) {
-    const read = readSecret(source, sources[source]);
-    if ('error' in read) return failure(read.error);
-    secrets.push({ target, value: read.value });
+    const read = readSecret(source, target, sources[source]);
+    if ('error' in read) return failure(`secrets: ${read.error}`);
+    secrets.push(...read);
   }
   const written = writeSecrets({ runDirectory, daemon, secrets, owner });
   return 'error' in written ? failure(written.error) : written;
@@ -65,22 +66,22 @@ export function openNotification(options: {
 }
 
 function failure(message: string): Failure {
-  return { error: { errno: 'EACCES', message } };
+  return { error: { errno: 'EPERM', message } };
 }
 
 function readSecret(
   name: string,
+  target: string,
   source: Bundle['secrets'][string] | undefined,
-): { readonly value: Buffer | string } | { readonly error: string } {
+): readonly Secret[] | { readonly error: string } {
+  if (source?.directory !== undefined) return readSecretDirectory(source.directory);
   const fromEnvironment = source?.environment === undefined ? undefined : process.env[source.environment];
-  if (fromEnvironment !== undefined) return { value: fromEnvironment };
-  if (source?.file === undefined) {
-    return { error: `secrets: ${name} has no value: set ${source?.environment ?? 'its file'}` };
-  }
+  if (fromEnvironment !== undefined) return [{ target, value: fromEnvironment }];
+  if (source?.file === undefined) return { error: `${name} has no value: set ${source?.environment ?? 'its file'}` };
   try {
-    return { value: readFileSync(source.file) };
+    return [{ target, value: readFileSync(source.file) }];
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    return { error: `secrets: cannot read ${source.file} for ${name}: ${why}` };
+    return { error: `cannot read ${source.file} for ${name}: ${why}` };
   }
 }

@@ -2,8 +2,10 @@ import {
   chownSync,
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fchownSync,
+  lchownSync,
   mkdirSync,
   openSync,
   renameSync,
@@ -40,10 +42,13 @@ const SHORTEST_MASK = 6;
 
 /**
  * Writes a daemon's secrets to `<run directory>/secrets/<daemon>/`: the directory is its user's alone (0700), each file
- * may only be read (0400). What was there before is replaced, each file as a whole.
+ * may only be read (0400). What was there before is replaced as a whole, under a daemon that runs, too. It is made under
+ * another name first, which no daemon can have, so that nobody ever sees a part of it, or all of it under the wrong owner.
  */
 export function writeSecrets({ runDirectory, daemon, secrets, owner }: SecretsOptions): WrittenSecrets {
-  const directory = secretsDirectory(runDirectory, daemon);
+  const directory = join(runDirectory, 'secrets', daemon);
+  const draft = join(runDirectory, 'secrets', `.${daemon}.draft`);
+  const old = join(runDirectory, 'secrets', `.${daemon}.old`);
   const bad = secrets.find(({ target }) => !isPlainName(target));
   if (bad !== undefined) {
     return {
@@ -52,10 +57,14 @@ export function writeSecrets({ runDirectory, daemon, secrets, owner }: SecretsOp
   }
   try {
     makePassage(runDirectory, 'secrets');
-    rmSync(directory, { recursive: true, force: true });
-    mkdirSync(directory, { mode: 0o700 });
-    for (const secret of secrets) writeSecret(directory, secret, owner);
-    if (!isOurs(owner)) chownSync(directory, owner.uid, owner.gid);
+    discard(draft);
+    discard(old);
+    mkdirSync(draft, { mode: 0o700 });
+    for (const secret of secrets) writeSecret(draft, secret, owner);
+    if (!isOurs(owner)) chownSync(draft, owner.uid, owner.gid);
+    if (existsSync(directory)) renameSync(directory, old);
+    renameSync(draft, directory);
+    discard(old);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return {
@@ -75,10 +84,6 @@ export function masksOf(value: string | Uint8Array): readonly string[] {
   return [...parts].filter((part) => part.length >= SHORTEST_MASK).sort((a, b) => b.length - a.length);
 }
 
-function secretsDirectory(runDirectory: string, daemon: string): string {
-  return join(runDirectory, 'secrets', daemon);
-}
-
 function isPlainName(target: string): boolean {
   return (
     target !== '' && target !== '.' && target !== '..' && !/[/\0]/.test(target) && Buffer.byteLength(target) <= 255
@@ -89,10 +94,11 @@ function isOurs(owner: { readonly uid: number; readonly gid: number }): boolean 
   return owner.uid === process.geteuid?.() && owner.gid === process.getegid?.();
 }
 
-/** Under another name first, so that nobody ever sees a part of it, or all of it under the wrong owner. */
+/** A later one of the same name takes the place of an earlier. */
 function writeSecret(directory: string, { target, value }: Secret, owner: SecretsOptions['owner']): void {
-  const draft = join(directory, `.${process.pid}.draft`);
-  const fd = openSync(draft, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+  const path = join(directory, target);
+  rmSync(path, { force: true });
+  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
   try {
     writeFileSync(fd, value);
     fchmodSync(fd, 0o400);
@@ -100,5 +106,11 @@ function writeSecret(directory: string, { target, value }: Secret, owner: Secret
   } finally {
     closeSync(fd);
   }
-  renameSync(draft, join(directory, target));
+}
+
+/** Taken back first: to empty another user's directory would need the capability DAC_OVERRIDE. */
+function discard(directory: string): void {
+  if (!existsSync(directory)) return;
+  lchownSync(directory, process.geteuid?.() ?? 0, process.getegid?.() ?? 0);
+  rmSync(directory, { recursive: true, force: true });
 }

@@ -67,6 +67,14 @@ test('values of the wrong kind are told in words of YAML', () => {
     ['backoff: { max_attempts: many }', '30: daemons.a.backoff.max_attempts: "many" is not a number or "unlimited"'],
     ['success_exit_codes: [0, 300]', '29: daemons.a.success_exit_codes[1]: 300 is more than 255'],
     [
+      'data: [{ path: /d, mode: 0o700 }]',
+      '30: daemons.a.data[0].mode: 0o700 is not a mode of chmod; write three or four octal digits: "0700"',
+    ],
+    [
+      'data: [{ path: /d, backup: none }]',
+      '32: daemons.a.data[0].backup: "none" is not one of "git", "reproducible", "must-back-up", "disposable"',
+    ],
+    [
       'stop_signal: SIGTREM',
       '18: daemons.a.stop_signal: "SIGTREM" is not a signal; write a name such as "SIGTERM"; did you mean "SIGTERM"?',
     ],

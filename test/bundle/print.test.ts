@@ -82,6 +82,21 @@ const daemon = fc
       working_dir: fc.constantFrom('.', 'a/b', '/c', '..'),
       ulimits: fc.constantFrom({ nofile: 10 }, { core: { soft: 0, hard: -1 } }),
       labels: fc.dictionary(variable, text, { maxKeys: 2 }),
+      data: fc.array(
+        fc.oneof(
+          fc.constantFrom('/data', 'here'),
+          fc.record(
+            {
+              path: fc.constantFrom('/data', 'here'),
+              mode: fc.constantFrom('0700', '711', '2750', '000'),
+              backup: fc.constantFrom('git', 'reproducible', 'must-back-up', 'disposable'),
+              purpose: text,
+            },
+            { requiredKeys: ['path'] },
+          ),
+        ),
+        { maxLength: 2 },
+      ),
       pre_stop: fc.array(fc.record({ command }), { maxLength: 2 }),
       logging: fc.record({ on_full: fc.constantFrom('block', 'drop'), ring: fc.nat({ max: 1000 }) }, options),
       'x-mine': text,

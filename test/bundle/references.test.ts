@@ -82,3 +82,12 @@ test('signals that the init keeps for itself may not be given a meaning', () => 
     ':1:38: signals.SIGUSR1: needs exactly one of signal, restart, reload',
   ]);
 });
+
+test('the files of a directory keep their names, so that target is refused there', () => {
+  const text = `secrets: { keys: { directory: keys } }
+daemons: { a: { command: x, secrets: [{ source: keys, target: key }] } }
+`;
+  assert.deepEqual(problemsOf(parse(text)), [
+    ':2:63: daemons.a.secrets[0].target: "keys" is a directory, whose files keep their names; leave target out',
+  ]);
+});

@@ -29,6 +29,23 @@ test('an empty user is none, so that a variable can leave it out', () => {
   assert.equal(bundleOf(parse(daemon('    user: web\n'))).daemons.a?.user, 'web');
 });
 
+test('the paths of data and of directories of secrets count from there, too, and an empty one is none', () => {
+  const text = `secrets: { s: { directory: keys }, none: { directory: "" } }
+daemons: { a: { command: x, secrets: [s, none], data: [here, { path: /abs, mode: 0711 }, "", { path: "" }] } }
+`;
+  const { daemons, secrets } = bundleOf(parse(text));
+  assert.deepEqual(secrets, { s: { directory: '/etc/keys' }, none: { directory: '' } });
+  assert.deepEqual(daemons.a?.data, [
+    { path: '/etc/here', mode: 0o700, backup: 'must-back-up', purpose: '' },
+    { path: '/abs', mode: 0o711, backup: 'must-back-up', purpose: '' },
+  ]);
+});
+
+test('an empty address to listen on is none, so that a variable can switch it on', () => {
+  assert.deepEqual(bundleOf(parse(`control: { listen: "" }\n${daemon('')}`)).control, {});
+  assert.deepEqual(bundleOf(parse(`control: { listen: ":9180" }\n${daemon('')}`)).control, { listen: ':9180' });
+});
+
 test('variables without a value come from the environment of the init, and are left out where it has none', () => {
   const text = daemon('    environment: [HOME, NONE, EMPTY=, A=b=c]\n');
   assert.deepEqual(bundleOf(parse(text, { environment: { HOME: '/root' } })).daemons.a?.environment, {
@@ -69,6 +86,11 @@ daemons:
     ':4:28: secrets.variable.environment: the variable "TOKEN" is not set; set TOKEN in the environment of bottled',
   ]);
   assert.ok(parse(text, { files: { '/etc/used.key': '' }, environment: { TOKEN: '' } }).ok);
+});
+
+test('a directory of secrets need not be there: it is read at each start', () => {
+  const text = `secrets: { s: { directory: none } }\n${daemon('    secrets: [s]\n')}`;
+  assert.ok(parse(text).ok);
 });
 
 test('a secret may hold any bytes, and its value is not in the bundle', async () => {

@@ -10,6 +10,7 @@ import {
   type PrivilegeSpec,
   readSources,
   resolvePrivileges,
+  withoutOwnUsers,
 } from '../../init/child/privileges.ts';
 import { notRoot } from '../posix/pid-namespace.ts';
 import { reaper, sh } from './run.ts';
@@ -40,6 +41,12 @@ const here = readSources();
 const sources: PrivilegeSources = {
   ...here,
   accounts: readAccounts(join(room, 'passwd'), join(room, 'group')),
+};
+
+/** Root in a container that dropped all its capabilities. */
+const bareRoot: PrivilegeSources = {
+  ...sources,
+  standing: { ...here.standing, uid: 0, gid: 0, groups: [], permitted: 0n, hardLimits: { nofile: 1024 } },
 };
 
 /** An init that runs as uid 1000 and holds nothing. */
@@ -127,16 +134,44 @@ test('ulimits are in force, soft and hard, and -1 is no limit', { skip: notRoot 
   );
 });
 
-test('an init that is not root may start daemons as itself', () => {
-  for (const user of ['1000', '1000:1000']) {
-    const own = {
-      ...plainUser,
-      accounts: { users: [], groups: [] },
-      standing: { ...plainUser.standing, gid: 0, groups: [] },
-    };
-    const same = user === '1000' ? own : plainUser;
-    assert.deepEqual(checkPrivileges(spec({ user }), same), []);
+test('an init that is not root starts every daemon as itself, whatever user and groups it asks for', () => {
+  for (const asked of [{ user: 'web' }, { user: 'nobdy:nogrp' }, { group_add: ['ghosts'] }, { user: '1000' }]) {
+    const privileges = resolvePrivileges(spec(asked), plainUser);
+    assert.ok('prefix' in privileges, JSON.stringify(privileges));
+    assert.deepEqual(privileges.prefix, []);
+    const { uid, gid, groups } = privileges.identity;
+    assert.deepEqual([uid, gid, groups], [1000, 1000, [1000]]);
   }
+});
+
+test('of the daemons that do not get their users, those are told whose user would be another', () => {
+  const daemons = {
+    web: spec({ user: 'web' }),
+    own: spec({ user: '1000' }),
+    any: spec({}),
+    gone: spec({ user: 'nobdy' }),
+  };
+  assert.deepEqual(withoutOwnUsers(daemons, plainUser), ['web', 'gone']);
+  assert.deepEqual(withoutOwnUsers(daemons, { ...sources, standing: { ...here.standing, uid: 0 } }), []);
+});
+
+test('root without the capabilities that another user takes is refused: a daemon would keep the rights of root', () => {
+  const lacks = (permitted: readonly number[], asked: Partial<PrivilegeSpec>): readonly string[] =>
+    checkPrivileges(spec(asked), {
+      ...bareRoot,
+      standing: { ...bareRoot.standing, permitted: permitted.reduce((all, bit) => all | (1n << BigInt(bit)), 0n) },
+    });
+  const [chown, kill, setgid, setuid] = [0, 5, 6, 7];
+  assert.deepEqual(lacks([], { user: 'web' }), [
+    'user: the init cannot run it as another user: it lacks SETGID, SETUID, CHOWN, KILL; give the container what is missing (--cap-add SETGID --cap-add SETUID --cap-add CHOWN --cap-add KILL), or one user for all (--user 1000)',
+  ]);
+  assert.match(
+    lacks([setuid, setgid], { user: 'web' })[0] ?? '',
+    /lacks CHOWN, KILL; .*\(--cap-add CHOWN --cap-add KILL\)/,
+  );
+  assert.deepEqual(lacks([chown, kill, setgid, setuid], { user: 'web' }), []);
+  assert.deepEqual(lacks([setgid, setuid], { user: '0:web' }), []);
+  assert.deepEqual(lacks([], { user: 'root' }), []);
 });
 
 test('an init that holds nothing meets cap_drop by no-new-privileges', () => {
@@ -149,18 +184,18 @@ test('everything that cannot be done is named at once, each with its key and its
   const problems = checkPrivileges(
     spec({
       user: 'nobdy:nogrp',
-      group_add: ['ghosts'],
+      group_add: ['ghosts', 9],
       cap_add: ['FLY', 'NET_ADMIN'],
       ulimits: { nofile: { soft: 4096, hard: 2048 } },
       oom_score_adj: -500,
     }),
-    plainUser,
+    bareRoot,
   );
   const expected = [
     /^user: there is no user "nobdy" in \/etc\/passwd: add it to the image \(useradd --system nobdy\), or write a number$/,
     /^user: there is no group "nogrp" in \/etc\/group: add it/,
     /^group_add: there is no group "ghosts" in \/etc\/group: add it/,
-    /^user: the init cannot switch user or groups: it is not root \(its uid is 1000\); run it as root, or leave out `user`$/,
+    /^user: the init cannot run it as another user: it lacks SETGID, SETUID; give/,
     /^cap_add: "FLY" is not a capability; write a name of capabilities\(7\), such as NET_BIND_SERVICE, or ALL$/,
     /^cap_add: the init itself does not hold NET_ADMIN: give it to the container first/,
     /^ulimits\.nofile: the soft limit 4096 is above the hard one, 2048$/,
@@ -190,6 +225,6 @@ test('a missing tool is named, and so is one that cannot do it', () => {
 test('an error value of a start has the errno of its kind', () => {
   const missing = resolvePrivileges(spec({ user: 'nobdy' }), sources);
   assert.equal('error' in missing && missing.error.errno, 'ENOENT');
-  const forbidden = resolvePrivileges(spec({ user: 'web' }), plainUser);
+  const forbidden = resolvePrivileges(spec({ user: 'web' }), bareRoot);
   assert.equal('error' in forbidden && forbidden.error.errno, 'EPERM');
 });

@@ -13,6 +13,8 @@ export const BOTTLED = fileURLToPath(new URL('../../bin/bottled', import.meta.ur
 export interface StartOptions {
   /** As process 1 of a PID namespace of its own. */
   readonly asProcessOne?: boolean;
+  /** A command that runs it as its arguments: setpriv with its options, say. */
+  readonly via?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
 }
@@ -49,7 +51,18 @@ export function startInit(t: TestContext, bundle: string, options: StartOptions 
 /** Starts `bottled run` on the bundle in `file`; it is killed, and `directory` removed, at the end of the test. */
 export function startInitOn(t: TestContext, file: string, directory: string, options: StartOptions = {}): RunningInit {
   const socket = join(directory, 'run', 'control.sock');
-  const argv = [BOTTLED, 'run', '-f', file, '--socket', socket, '--log-format', 'text', ...(options.args ?? [])];
+  const argv = [
+    ...(options.via ?? []),
+    BOTTLED,
+    'run',
+    '-f',
+    file,
+    '--socket',
+    socket,
+    '--log-format',
+    'text',
+    ...(options.args ?? []),
+  ];
   const [command, args] = options.asProcessOne ? asProcessOne(argv) : [argv[0] ?? '', argv.slice(1)];
   const env = { PATH: process.env.PATH ?? '', HOME: directory, ...options.env };
   const child = execa(command, args, {
