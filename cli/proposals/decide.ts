@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { applyApproval } from '../../daemons/approval/apply.ts';
 import { faultsOfWanted } from '../../daemons/approval/change.ts';
-import { type Approved, approvedOf, KINDS } from '../../daemons/approval/kinds.ts';
+import { type Approved, approvedOf, isUnderWay, KINDS } from '../../daemons/approval/kinds.ts';
+import { writeFault } from '../../daemons/approval/target-file.ts';
 import type { Proposal } from '../../daemons/supervise/proposal.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { Failure } from '../failure.ts';
@@ -18,6 +20,7 @@ export async function approve(desk: Desk, id: string): Promise<ExitCode> {
   if (isUnderWay(proposal)) return finish(desk, proposal, undefined);
   requirePending(proposal, 'approve');
   requireReason(desk, proposal);
+  requireWritable(desk, proposal);
   const held = await heldFor(proposal, desk.place);
   await show(desk, proposal, held);
   await requireValid(proposal, proposal.proposed, held, desk);
@@ -37,6 +40,7 @@ export async function edit(desk: Desk, id: string): Promise<ExitCode> {
   }
   requirePending(proposal, 'edit');
   requireReason(desk, proposal);
+  requireWritable(desk, proposal);
   const held = await heldFor(proposal, desk.place);
   const final = await edited(desk, proposal, held);
   await show(desk, { ...proposal, proposed: final }, held);
@@ -69,12 +73,6 @@ export async function acknowledge(desk: Desk, ids: readonly string[]): Promise<E
   return EXIT.ok;
 }
 
-/** Decided with a yes, and not yet applied. */
-function isUnderWay({ status, kind }: Proposal): boolean {
-  if (status === 'failed' || status === 'modified') return true;
-  return status === 'approved' && KINDS[kind].writes !== undefined;
-}
-
 function requirePending({ id, status, kind }: Proposal, action: 'approve' | 'edit' | 'reject'): void {
   if (kind === 'incident') {
     throw new Failure(EXIT.failed, `${id} is an incident; take note of it with: bottled proposals acknowledge ${id}`);
@@ -85,6 +83,19 @@ function requirePending({ id, status, kind }: Proposal, action: 'approve' | 'edi
 function requireReason({ values }: Desk, { id, kind }: Proposal): void {
   if (!KINDS[kind].needsReason || values.reason?.trim()) return;
   throw wrong(VERBS.proposals, `${id} lets pass what was taken for a secret (${kind}), so approve needs --reason TEXT`);
+}
+
+/** On Swarm and Kubernetes the files are given with the deployment, and nothing in the container can change them. */
+function requireWritable({ place }: Desk, { id, kind }: Proposal): void {
+  const { writes } = KINDS[kind];
+  if (writes === undefined || writes === 'Dockerfile') return;
+  const path = join(place.config, writes);
+  const fault = writeFault(path);
+  if (fault === undefined) return;
+  throw new Failure(
+    EXIT.failed,
+    `${path} ${fault}, so an approval could not take effect; put the change into bottle.yaml, render and deploy it, then reject ${id} with that reason. Nothing was decided`,
+  );
 }
 
 /** What cannot be in force must not be decided: the agent would be told yes. */

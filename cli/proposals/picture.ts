@@ -1,6 +1,7 @@
-import { unifiedDiff } from '../../daemons/approval/unified-diff.ts';
+import { isUnderWay, KINDS } from '../../daemons/approval/kinds.ts';
 import type { Proposal, ProposalStatus } from '../../daemons/supervise/proposal.ts';
 import { printableText } from '../../daemons/supervise/text.ts';
+import { unifiedDiff } from '../../daemons/text/unified-diff.ts';
 import { paint, table } from '../output.ts';
 import { span } from '../quantity.ts';
 
@@ -56,6 +57,31 @@ function about({ kind, justification, facts }: Proposal): string {
   const text = kind === 'incident' ? `${facts.daemon ?? ''}: ${justification}` : justification;
   const line = printableText(text).replaceAll(/\s+/g, ' ').trim();
   return line.length > LONGEST_ABOUT ? `${line.slice(0, LONGEST_ABOUT - 1)}…` : line;
+}
+
+/** A proposal as it comes, in a line; below it the last lines of the daemon where it is an incident. */
+export function newsText(proposal: Proposal, now: number): string {
+  const { id, kind, source } = proposal;
+  const time = proposal.expires === null ? '' : `, ${expiry(proposal, now)} to decide`;
+  const line = `${paint('bold', id)}  ${kind} from ${source}${time}: ${about(proposal)}\n`;
+  return kind === 'incident' ? line + lastLines(proposal) : line;
+}
+
+/** What an operator can do about a proposal now; empty where there is nothing to do. */
+export function nextText(proposal: Proposal): string {
+  const { id, kind, status } = proposal;
+  const { needsReason, canBeEdited } = KINDS[kind];
+  const command = (action: string, more = '') => `bottled proposals ${action} ${id}${more}`;
+  if (status === 'pending' && kind === 'incident') return `next: ${command('acknowledge')}\n`;
+  if (status === 'pending') {
+    const ways = [
+      command('approve', needsReason ? ' --reason TEXT' : ''),
+      ...(canBeEdited ? [command('edit')] : []),
+      command('reject', ' --reason TEXT'),
+    ];
+    return `next: ${ways.join('\n   or ')}\n`;
+  }
+  return isUnderWay(proposal) ? `next: ${command('approve')}, which puts it into force\n` : '';
 }
 
 function lastLines({ id, facts }: Proposal): string {

@@ -1,9 +1,9 @@
 import type { Outcome } from '../supervise/proposal.ts';
+import { unifiedDiff } from '../text/unified-diff.ts';
 import { planChange } from './change.ts';
 import type { BegunChange, ChangeJournal } from './journal.ts';
 import { type Approved, KINDS, READERS, type TargetName } from './kinds.ts';
 import { isTorn } from './target-file.ts';
-import { unifiedDiff } from './unified-diff.ts';
 
 /** What came of an approval, as it is told to supervise. */
 export type Result = Omit<Outcome, 'time'>;

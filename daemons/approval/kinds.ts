@@ -30,6 +30,12 @@ export const READERS: Readonly<Record<TargetName, readonly string[]>> = {
   'git-gate.yaml': ['git-gate'],
 };
 
+/** Decided with a yes, and not yet in force. */
+export function isUnderWay({ status, kind }: Pick<Proposal, 'status' | 'kind'>): boolean {
+  if (status === 'failed' || status === 'modified') return true;
+  return status === 'approved' && KINDS[kind].writes !== undefined;
+}
+
 /** What an approval asks for, once it is decided. */
 export interface Approved extends Pick<Proposal, 'id' | 'kind' | 'current' | 'facts'> {
   /** What is to be there: as proposed, or as the operator has edited it. */

@@ -1,5 +1,7 @@
 import {
+  accessSync,
   closeSync,
+  constants,
   fchmodSync,
   fchownSync,
   fsyncSync,
@@ -44,6 +46,17 @@ export function writeTarget(path: string, text: string | undefined): void {
   } catch (error) {
     if (before === undefined || !CANNOT_REPLACE.has(codeOf(error))) throw error;
     overwrite(place, text);
+  }
+}
+
+/** Why a file cannot be written, as the end of a sentence; undefined where it can, as far as can be told without doing it. */
+export function writeFault(path: string): string | undefined {
+  const place = statSync(path, { throwIfNoEntry: false }) === undefined ? dirname(path) : path;
+  try {
+    accessSync(place, constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return `cannot be written (${codeOf(error)})`;
   }
 }
 

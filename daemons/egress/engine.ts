@@ -1,7 +1,15 @@
+import type { Authority } from '../authority/authority.ts';
 import type { Limits } from './limits.ts';
 import type { Upstream } from './upstream.ts';
-import type { Exchange, Judge, Question, Refused, Verdict } from './verdict.ts';
+import type { Exchange, Held, Judge, Question, Refused, Verdict } from './verdict.ts';
 import type { Waits } from './waits.ts';
+
+/** Something that was refused for its form. */
+export interface Unread {
+  readonly refusal: Refused;
+  /** Where the tunnel leads in which it came, where that is known. */
+  readonly authority: Authority | undefined;
+}
 
 /** What all exchanges share. */
 export interface Engine {
@@ -11,12 +19,14 @@ export interface Engine {
   readonly limits: Limits;
   readonly waits: Waits;
   readonly report: (exchange: Exchange) => void;
-  /** How many are under way. */
-  readonly open: { exchanges: number; webSockets: number; tunnels: number };
+  /** Told of what was refused before anybody knew what was asked for. */
+  readonly reportUnread: (unread: Unread) => void;
+  /** How many are under way, and how many bytes of bodies are kept for the operator. */
+  readonly open: { exchanges: number; webSockets: number; tunnels: number; heldBytes: number };
 }
 
 /** Asks the policy. One that breaks down refuses: nothing goes out unjudged. */
-export function judged(engine: Engine, question: Question): Verdict {
+export function judged(engine: Engine, question: Question): Verdict | Held {
   try {
     return engine.judge()(question);
   } catch {
@@ -28,6 +38,42 @@ export function judged(engine: Engine, question: Question): Verdict {
     };
   }
 }
+
+/** Waits for the person on whom a held request depends, and tells what becomes of it by the policy that is in force then. */
+export async function settled(engine: Engine, question: Question, held: Held, signal: AbortSignal): Promise<Verdict> {
+  const refusal = await held.settle(signal);
+  if (refusal !== undefined) return refusal;
+  const verdict = judged(engine, question);
+  return verdict.kind === 'held' ? CHANGED : verdict;
+}
+
+const CHANGED: Refused = {
+  kind: 'refused',
+  status: 503,
+  code: 'policy-changed',
+  reason: 'routes or credentials have changed while the operator decided; send it again',
+};
+
+/** Reports a request whose agent left while it was held. */
+export function reportGone(engine: Engine, question: Question, startedAt: number): void {
+  engine.report({
+    question,
+    verdict: GONE,
+    status: undefined,
+    sentBytes: 0,
+    receivedBytes: 0,
+    duration_ms: performance.now() - startedAt,
+    fault: 'client-aborted',
+    responseHeaders: undefined,
+  });
+}
+
+const GONE: Refused = {
+  kind: 'refused',
+  status: 403,
+  code: 'held',
+  reason: 'the agent left before anything of it was sent',
+};
 
 /** Reports what was answered at once. */
 export function reportAnswered(engine: Engine, question: Question, verdict: Verdict, startedAt: number): void {

@@ -11,7 +11,9 @@ export function createFindings(log: Log, metrics: Metrics): (finding: SecretFoun
       ? 'the agent, or something that it runs, is sending out what it was given: look at what it does'
       : action === 'redacted'
         ? 'stars went out in its place'
-        : 'the request was refused';
+        : action === 'held'
+          ? 'the request waits for the operator'
+          : 'the request was refused';
     log(isCanary ? 'error' : 'warn', `egress: ${what} in the ${where} of a request to ${host}; ${next}`, {
       event: isCanary ? 'canary' : 'egress_secret_found',
       secret,

@@ -2,7 +2,6 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { responseFramingFault } from '../http/framing.ts';
 import type { RawHeaders } from '../http/headers.ts';
 import {
-  type AgentSide,
   answerWhole,
   breakOff,
   discardRest,
@@ -18,14 +17,11 @@ import {
   sendInformation,
   wasTaken,
 } from './agent-side.ts';
+import type { Asked } from './asked.ts';
 import { type Engine, judged, plainText, refusalLine, reportAnswered, upstreamRefusal } from './engine.ts';
-import { fieldsBack, fieldsOut, isPlainText, type Leaving, refusedBy, trailersBack, trailersOut } from './fields.ts';
-import type { Allowed, Refused, Verdict } from './verdict.ts';
-
-/** A request of the agent, ready to be judged. */
-export interface Asked extends Leaving {
-  readonly agent: AgentSide;
-}
+import { fieldsBack, fieldsOut, isPlainText, refusedBy, trailersBack, trailersOut } from './fields.ts';
+import { collectBody, whileHeld } from './hold.ts';
+import type { Allowed, Held, Refused, Verdict } from './verdict.ts';
 
 /** Requests that can be sent again when a kept connection turned out to be closed (RFC 9110 9.2.2). */
 const repeatable = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
@@ -36,16 +32,47 @@ const patience_ms = 1_000;
 /** Judges a request and answers it: by itself, or with what comes back from upstream. `whenOver` is called once, last. */
 export function exchange(engine: Engine, asked: Asked, whenOver: () => void): (() => void) | undefined {
   const startedAt = performance.now();
+  const verdict = excess(engine, asked) ?? judged(engine, asked.question);
+  return proceed(engine, asked, verdict, startedAt, whenOver);
+}
+
+function proceed(
+  engine: Engine,
+  asked: Asked,
+  verdict: Verdict | Held,
+  startedAt: number,
+  whenOver: () => void,
+): (() => void) | undefined {
   const { agent, question } = asked;
-  const tooMuch = excess(engine, asked);
-  const verdict = tooMuch ?? judged(engine, question);
-  if (verdict.kind === 'allowed') return forward(engine, asked, verdict, startedAt, whenOver);
+  const kept = { engine, asked, startedAt, whenOver };
+  if (verdict.kind === 'held') {
+    return whileHeld(verdict, { ...kept, goOn: (settled) => proceed(engine, asked, settled, startedAt, whenOver) });
+  }
+  if (verdict.kind === 'allowed') {
+    const { holdBody } = verdict;
+    if (holdBody === undefined || !isCollectable(engine, asked)) {
+      return forward(engine, asked, verdict, startedAt, whenOver);
+    }
+    return collectBody({
+      ...kept,
+      goOn(arrived) {
+        const read = { ...asked, arrived, expectsContinue: false };
+        const held = arrived.isWhole ? holdBody(arrived.bytes) : undefined;
+        return proceed(engine, read, held ?? verdict, startedAt, whenOver);
+      },
+    });
+  }
   const text = verdict.kind === 'refused' ? refusalLine(verdict) : verdict.body;
   const contentType = verdict.kind === 'refused' ? plainText : verdict.contentType;
   answerWhole(agent, verdict.status, text, contentType, question.method, engine.limits.linger_ms);
   reportAnswered(engine, question, verdict, startedAt);
   whenOver();
   return undefined;
+}
+
+function isCollectable({ limits }: Engine, { length, arrived }: Asked): boolean {
+  if (arrived !== undefined || length === undefined || length === 0) return false;
+  return length === 'chunked' || length <= limits.heldBodyBytes;
 }
 
 function excess({ open, limits }: Engine, { length }: Asked): Refused | undefined {
@@ -152,8 +179,15 @@ function forward(engine: Engine, asked: Asked, allowed: Allowed, startedAt: numb
   function upload(): void {
     isUploading = true;
     waitingSince = performance.now();
+    const { arrived } = asked;
+    if (arrived !== undefined) send(arrived.bytes);
+    if (arrived?.isWhole === true) {
+      uploaded();
+      return;
+    }
     input.on('data', send);
     input.on('end', uploaded);
+    if (arrived !== undefined && request?.writableNeedDrain === false) input.resume();
   }
 
   function send(chunk: Buffer): void {

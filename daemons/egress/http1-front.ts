@@ -83,7 +83,7 @@ export function createHttp1Front(
     }
     const refusal = connectFault(request);
     const host = firstValue(request.rawHeaders, 'host');
-    if (refusal !== undefined) refuseOn(socket, refusal);
+    if (refusal !== undefined) refuseUnread(socket, refusal);
     else if (socket instanceof Socket) connection.isTaken = connect(request.url ?? '', host, socket, head);
     else socket.destroy();
   });
@@ -94,7 +94,7 @@ export function createHttp1Front(
       return;
     }
     malformed += 1;
-    refuseOn(socket, parserRefusal(error.code ?? '', limits.headerBytes));
+    refuseUnread(socket, parserRefusal(error.code ?? '', limits.headerBytes));
   });
   // Before the server's own listener, so that a connection is known when its first request comes.
   server.prependListener('connection', (socket) => {
@@ -136,7 +136,8 @@ export function createHttp1Front(
       connection.isUnsound = true;
       response.shouldKeepAlive = false;
       answerWhole(agent, refusal.status, refusalLine(refusal), plainText, method, limits.linger_ms);
-      if (question !== undefined) reportAnswered(engine, question, refusal, performance.now());
+      if (question === undefined) engine.reportUnread({ refusal, authority: connection.tunnel?.authority });
+      else reportAnswered(engine, question, refusal, performance.now());
     };
     const fault = headFault(request);
     if (fault !== undefined) {
@@ -171,7 +172,7 @@ export function createHttp1Front(
     const fault = headFault(request) ?? upgradeFault(request);
     if (fault !== undefined) {
       malformed += 1;
-      refuseOn(socket, fault);
+      refuseUnread(socket, fault);
       return;
     }
     if (connection === undefined || connection.exchanges.size > 0) {
@@ -186,9 +187,12 @@ export function createHttp1Front(
       });
       return;
     }
+    if (admission.question === undefined) {
+      refuseUnread(socket, admission.refusal);
+      return;
+    }
     refuseOn(socket, admission.refusal);
-    if (admission.question !== undefined)
-      reportAnswered(engine, admission.question, admission.refusal, performance.now());
+    reportAnswered(engine, admission.question, admission.refusal, performance.now());
   }
 
   function admit({ tunnel }: Connection, request: IncomingMessage, kind: 'request' | 'websocket'): Admission {
@@ -218,6 +222,11 @@ export function createHttp1Front(
     const fault = headFault(request);
     if (fault !== undefined || bodyLength(request.rawHeaders) === undefined) return fault;
     return { kind: 'refused', status: 400, code: 'bad-framing', reason: 'CONNECT with a body' };
+  }
+
+  function refuseUnread(socket: Duplex, refusal: Refused): void {
+    refuseOn(socket, refusal);
+    engine.reportUnread({ refusal, authority: connections.get(socket)?.tunnel?.authority });
   }
 
   function refuseOn(socket: Duplex, refusal: Refused): void {

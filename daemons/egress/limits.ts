@@ -31,6 +31,9 @@ export interface Limits {
   readonly targetBytes: number;
   /** A request body; pipelock's own bound on what it scans is far lower. It bounds endless bodies. */
   readonly requestBytes: number;
+  /** A request body that is read before it goes out, so that it can be held for the operator; a longer one cannot. And all of them together. */
+  readonly heldBodyBytes: number;
+  readonly heldBytes: number;
   /** One WebSocket message of the agent, over all its frames. */
   readonly webSocketMessageBytes: number;
   /** 1xx answers that one request may bring before the final one. */
@@ -75,6 +78,8 @@ export const defaultLimits: Limits = {
   headerCount: 200,
   targetBytes: 16 * 1024,
   requestBytes: 4 * 1024 ** 3,
+  heldBodyBytes: 1024 ** 2,
+  heldBytes: 64 * 1024 ** 2,
   webSocketMessageBytes: 16 * 1024 ** 2,
   informational: 16,
   headers_ms: 15_000,

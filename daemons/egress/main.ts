@@ -1,10 +1,7 @@
-import { mkdir } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { writeKnownSecrets } from '../known-secrets/file.ts';
-import { fingerprintsOf } from '../known-secrets/fingerprints.ts';
-import type { NamedSecret } from '../known-secrets/forms.ts';
+import { join } from 'node:path';
 import { createLog } from '../log/log.ts';
 import { serveMetrics } from '../metrics/server.ts';
+import { createReporter } from '../reports/reporter.ts';
 import { injectableHeaders } from '../routes/listing.ts';
 import { watchDirectoryOf } from '../watch/watch-directory.ts';
 import { openCertificateAuthority } from './certificate-authority.ts';
@@ -16,8 +13,11 @@ import { defaultLimits } from './limits.ts';
 import { createMetrics } from './metrics.ts';
 import { openPolicy, type PolicyKeeper } from './policy.ts';
 import { createProxy, type EgressProxy } from './proxy.ts';
+import { publishCertificate } from './published-certificate.ts';
+import { createSecretFiles } from './secret-files.ts';
 import { readSettings, type Settings, scrubEnvironment } from './settings.ts';
-import { createTrafficLog } from './traffic-log.ts';
+import { createSupervision, type Supervision } from './supervision.ts';
+import { createTrafficLog, createUnreadLog } from './traffic-log.ts';
 import { throughPipelock } from './upstream.ts';
 import { watchUpstream } from './upstream-health.ts';
 
@@ -57,6 +57,7 @@ await run(read.settings, credentials);
 async function run(settings: Settings, credentials: Credentials): Promise<void> {
   const ca = await openCertificateAuthority(join(settings.dataDirectory, 'ca'));
   const { certificate: caPem, certificateFile: file, fingerprint } = ca;
+  if (settings.certificateDirectory !== undefined) await publishCertificate(settings.certificateDirectory, caPem);
   const message = `egress: the certificate to trust is ${file}, SHA-256 ${fingerprint}`;
   log('info', message, { event: 'egress_authority', file, sha256: fingerprint });
 
@@ -69,19 +70,22 @@ async function run(settings: Settings, credentials: Credentials): Promise<void> 
     lastReload_ms: () => policy?.taken_ms() ?? 0,
   });
   const found = createFindings(log, metrics);
-  const publish = (secrets: readonly NamedSecret[]) => publishSecrets(secrets, settings.knownSecretsFile);
+  const { publish, pass } = createSecretFiles(settings);
   const reloaded = metrics.countReload;
-  opening = openPolicy({ ...settings, caPem, found, publish, reloaded, log, clock: Date.now }, credentials);
+  const supervision = supervisionOf(settings, pass);
+  opening = openPolicy(
+    { ...settings, caPem, found, supervision, publish, reloaded, log, clock: Date.now },
+    credentials,
+  );
   watchDirectoryOf(settings.routesFile, reload);
   const keeper = await opening;
   policy = keeper;
 
   const upstream = await watchUpstream(settings.upstream, log);
   const health = createHealth({ policy: keeper, upstream, isCutOff, fingerprint, clock: Date.now });
+  const traffic = { log, level: () => keeper.current().routes.log, mask: keeper.mask } as const;
   const logTraffic = createTrafficLog({
-    log,
-    level: () => keeper.current().routes.log,
-    mask: keeper.mask,
+    ...traffic,
     secretHeaders: () => new Set(injectableHeaders(keeper.current().routes)),
   });
   proxy = createProxy({
@@ -89,6 +93,7 @@ async function run(settings: Settings, credentials: Credentials): Promise<void> 
     ca,
     upstream: throughPipelock(settings.upstream.href),
     limits: defaultLimits,
+    reportUnread: createUnreadLog(traffic),
     report(exchange) {
       metrics.countExchange(exchange);
       logTraffic(exchange);
@@ -100,6 +105,15 @@ async function run(settings: Settings, credentials: Credentials): Promise<void> 
   const at = await orSayWhy('EGRESS_PORT', port, proxy.listen(listen, port));
   const where = `egress: ready on port ${at.port} of ${listen}, by way of pipelock at ${settings.upstream.host}`;
   log('info', where, { event: 'egress_ready', listen, port: at.port, metrics_port: metricsAt.port });
+}
+
+function supervisionOf(
+  { reports: places, hold_ms }: Settings,
+  passing: (credential: string) => Promise<void>,
+): Supervision | undefined {
+  if (places === undefined) return undefined;
+  const reporter = createReporter({ source: 'egress', places, clock: Date.now });
+  return createSupervision({ reporter, hold_ms, passing, log });
 }
 
 /** A change that comes while the first policy is read is read after it. */
@@ -117,18 +131,6 @@ async function orSayWhy<T>(setting: string, port: number, listening: Promise<T>)
     const problem = `${setting}: port ${port} ${cause}`;
     log('error', `egress: ${problem}`, { event: 'egress_problem', problem });
     process.exit(FAILED);
-  }
-}
-
-/** Tells the daemons that scan what to look for. Their users differ from ours, so that they can read the fingerprints and nothing else. */
-async function publishSecrets(secrets: readonly NamedSecret[], file: string | undefined): Promise<void> {
-  if (file === undefined) return;
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeKnownSecrets(file, fingerprintsOf(secrets));
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`the fingerprints of the credentials cannot be written: ${reason}`, { cause });
   }
 }
 

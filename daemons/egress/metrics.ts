@@ -1,4 +1,5 @@
 import { createCounter, createGauge, createHistogram } from '../metrics/exposition.ts';
+import type { SecretAction } from './judge.ts';
 import type { Exchange } from './verdict.ts';
 
 /** What only the running daemon can tell, asked for each time that metrics are read. */
@@ -14,7 +15,7 @@ export interface Gauges {
 export interface Metrics {
   countExchange(exchange: Exchange): void;
   countReload(outcome: 'taken' | 'refused'): void;
-  countSecret(kind: 'canary' | 'known-secret', action: 'blocked' | 'redacted'): void;
+  countSecret(kind: 'canary' | 'known-secret', action: SecretAction): void;
   render(): string;
 }
 

@@ -8,6 +8,7 @@ import { type Credentials, readCredentials } from './credentials.ts';
 import { createIntrospection } from './introspection.ts';
 import { createJudge, type SecretFound } from './judge.ts';
 import { type Secrets, secretsOf } from './secrets.ts';
+import type { Supervision } from './supervision.ts';
 import type { Judge } from './verdict.ts';
 
 /** Routes and credentials in force, and the judge made of them. Replaced as a whole, never changed. */
@@ -37,6 +38,8 @@ export interface PolicyOptions {
   /** The certificate that agents trust, in PEM; introspection shows it. */
   readonly caPem: string;
   readonly found: (finding: SecretFound) => void;
+  /** Undefined where nobody can be asked. */
+  readonly supervision?: Supervision | undefined;
   /** Tells the daemons that scan what to look for. Where it rejects, the new credentials are not taken. */
   readonly publish: (secrets: readonly NamedSecret[]) => Promise<void>;
   readonly reloaded: (outcome: 'taken' | 'refused') => void;
@@ -74,7 +77,10 @@ export async function openPolicy(options: PolicyOptions, credentials: Credential
     hasProblem = false;
     taken_ms = clock();
     reloaded('taken');
-    announce(log, next, secrets.credentials, loaded.warnings.map(formatProblem));
+    announce(log, next, secrets.credentials, [
+      ...emptyWarning(options.routesFile, next),
+      ...loaded.warnings.map(formatProblem),
+    ]);
   }
 
   async function readAgain(): Promise<
@@ -130,16 +136,21 @@ export async function openPolicy(options: PolicyOptions, credentials: Credential
   };
 }
 
-function policyOf(routes: Routes, credentials: Credentials, { caPem, found }: PolicyOptions): Policy {
+function policyOf(routes: Routes, credentials: Credentials, { caPem, found, supervision }: PolicyOptions): Policy {
   const introspect = createIntrospection({ routes, caPem });
   const secrets = secretsOf(credentials);
-  return { routes, secrets, judge: createJudge({ routes, tokens: credentials.tokens, secrets, introspect, found }) };
+  const { tokens } = credentials;
+  return { routes, secrets, judge: createJudge({ routes, tokens, secrets, introspect, supervision, found }) };
 }
 
 const LEVELS = ['off', 'blocks', 'full'] as const;
 
 /** Hosts that the line about loaded routes names. */
 const MOST_HOSTS = 50;
+
+function emptyWarning(file: string, { routes }: Policy): readonly string[] {
+  return routes.routes.length > 0 ? [] : [`${file} allows nothing, so every request is refused; write routes into it`];
+}
 
 function announce(log: Log, { routes, secrets }: Policy, { tokens }: Credentials, warnings: readonly string[]): void {
   const hosts = hostsOf(routes);

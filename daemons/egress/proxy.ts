@@ -1,7 +1,7 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { CertificateAuthority } from './certificate-authority.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, Unread } from './engine.ts';
 import { createHttp1Front, type OwnRequest } from './http1-front.ts';
 import { serveHttp2 } from './http2-front.ts';
 import type { Limits } from './limits.ts';
@@ -18,6 +18,8 @@ export interface ProxyOptions {
   readonly limits: Limits;
   /** Told of each exchange when it is over. */
   readonly report: (exchange: Exchange) => void;
+  /** Told of what was refused for its form, before anybody knew what was asked for. */
+  readonly reportUnread?: (unread: Unread) => void;
   /** Answers requests to the proxy itself, e.g. `GET /__health`; undefined refuses them. */
   readonly own?: (request: OwnRequest) => Answered | undefined;
 }
@@ -49,10 +51,18 @@ export interface EgressProxy {
 const closing_ms = 20;
 
 /** The agent's HTTP and HTTPS proxy: ends TLS, asks the policy about each request, and sends what it allows upstream. */
-export function createProxy({ judge, ca, upstream, limits, report, own = () => undefined }: ProxyOptions): EgressProxy {
-  const open = { exchanges: 0, webSockets: 0, tunnels: 0 };
+export function createProxy({
+  judge,
+  ca,
+  upstream,
+  limits,
+  report,
+  reportUnread = () => {},
+  own = () => undefined,
+}: ProxyOptions): EgressProxy {
+  const open = { exchanges: 0, webSockets: 0, tunnels: 0, heldBytes: 0 };
   const waits = createWaits(limits.sweep_ms);
-  const engine: Engine = { judge, upstream, limits, waits, report, open };
+  const engine: Engine = { judge, upstream, limits, waits, report, reportUnread, open };
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   let dropped = 0;
@@ -106,7 +116,10 @@ export function createProxy({ judge, ca, upstream, limits, report, own = () => u
       upstream.close();
     },
     endConnections,
-    figures: () => ({ connections: sockets.size, ...open, malformed: http1.malformed, dropped }),
+    figures() {
+      const { exchanges, webSockets, tunnels } = open;
+      return { connections: sockets.size, exchanges, webSockets, tunnels, malformed: http1.malformed, dropped };
+    },
   };
 
   function endConnections(): void {

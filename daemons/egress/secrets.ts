@@ -1,3 +1,4 @@
+import { covered } from '../known-secrets/cover.ts';
 import { type NamedSecret, SHORTEST_FORM } from '../known-secrets/forms.ts';
 import { type Match, type Matcher, matcherOf } from '../known-secrets/matcher.ts';
 import type { Credentials } from './credentials.ts';
@@ -44,7 +45,7 @@ export function secretsOf({ tokens, canary }: Credentials): Secrets {
     foldedMatcher,
     named,
     tooShort: [...tokens].filter(([, value]) => value.length < SHORTEST_FORM).map(([name]) => name),
-    mask: (text) => masked(foldedMatcher, text),
+    mask: (text) => covered(text, foldedMatcher.find, ({ start, end }) => '*'.repeat(end - start), 'latin1'),
   };
 }
 
@@ -87,12 +88,4 @@ const NOT_PRINTABLE = /[^\x20-\x7e]/g;
 function partsOf(token: string): readonly string[] {
   const colon = token.indexOf(':');
   return colon === -1 ? [token] : [token, token.slice(colon + 1)];
-}
-
-function masked(matcher: Matcher, text: string): string {
-  const bytes = Buffer.from(text, 'latin1');
-  const matches = matcher.find(bytes);
-  if (matches.length === 0) return text;
-  for (const { start, end } of matches) bytes.fill('*', start, end);
-  return bytes.toString('latin1');
 }

@@ -1,5 +1,9 @@
 import { isIP } from 'node:net';
 import { isAbsolute } from 'node:path';
+import { parseDuration } from '../../config/duration.ts';
+import { formatProblem } from '../../config/problem.ts';
+import { readPlaces } from '../reports/places.ts';
+import type { ReportPlaces } from '../reports/reporter.ts';
 
 /** What the egress daemon is told by its environment; see docs/egress.md, "Settings". */
 export interface Settings {
@@ -10,14 +14,22 @@ export interface Settings {
   readonly routesFile: string;
   /** Absolute path of the directory that keeps the certificate authority. */
   readonly dataDirectory: string;
+  /** Where the certificate, and nothing else, is put for agents to mount; undefined where nobody asked for it. */
+  readonly certificateDirectory: string | undefined;
   /** The proxy behind egress: plain HTTP on loopback, and nothing else. */
   readonly upstream: URL;
   /** On 127.0.0.1; 0 takes any free port. */
   readonly metricsPort: number;
   /** Where the fingerprints of the credentials are written for the daemons that scan; undefined where none asked for them. */
   readonly knownSecretsFile: string | undefined;
+  /** The same for pipelock: without the credentials that the operator lets pass somewhere. */
+  readonly pipelockSecretsFile: string | undefined;
   /** Where credentials lie as files. */
   readonly credentialsDirectory: string | undefined;
+  /** By which the operator is asked about credentials on their way out; undefined where nobody can be asked. */
+  readonly reports: ReportPlaces | undefined;
+  /** How long a request waits for the operator. Milliseconds. */
+  readonly hold_ms: number;
   /** Credentials given as `EGRESS_TOKEN_*`, and the canary as `CANARY`. */
   readonly given: ReadonlyMap<string, string>;
 }
@@ -38,6 +50,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Reads the settings from an environment. An empty variable counts as one that is not there. */
 export function readSettings(environment: Environment): ReadSettings {
   const problems: string[] = [];
+  const reports = readPlaces(environment, 'EGRESS_REPORTS', 'EGRESS_DECISIONS');
+  problems.push(...reports.problems.map(formatProblem));
   const settings: Settings = {
     listen: listenAddress(environment, problems),
     port: portOf(environment, 'EGRESS_PORT', 9099, problems),
@@ -48,10 +62,14 @@ export function readSettings(environment: Environment): ReadSettings {
       'the directory that keeps the certificate authority',
       problems,
     ),
+    certificateDirectory: optionalPath(environment, 'EGRESS_CERTIFICATE_DIRECTORY', problems),
     upstream: upstreamOf(environment, problems),
     metricsPort: portOf(environment, 'EGRESS_METRICS_PORT', 9098, problems),
     knownSecretsFile: optionalPath(environment, 'EGRESS_KNOWN_SECRETS', problems),
+    pipelockSecretsFile: optionalPath(environment, 'EGRESS_PIPELOCK_SECRETS', problems),
     credentialsDirectory: optionalPath(environment, 'CREDENTIALS_DIRECTORY', problems),
+    reports: reports.places,
+    hold_ms: holdOf(environment, problems),
     given: givenCredentials(environment, problems),
   };
   if (settings.port !== 0 && settings.port === settings.metricsPort) {
@@ -90,6 +108,18 @@ function portOf(environment: Environment, name: string, fallback: number, proble
   if (/^\d{1,5}$/.test(value) && Number(value) <= 65_535) return Number(value);
   problems.push(`${name}: "${value}" is not a port; give a number from 0 (any free one) to 65535`);
   return fallback;
+}
+
+const DEFAULT_HOLD_MS = 300_000;
+const LONGEST_HOLD_MS = 900_000;
+
+function holdOf(environment: Environment, problems: string[]): number {
+  const value = environment.EGRESS_HOLD;
+  if (value === undefined || value === '') return DEFAULT_HOLD_MS;
+  const hold_ms = parseDuration(value);
+  if (hold_ms !== undefined && hold_ms <= LONGEST_HOLD_MS) return hold_ms;
+  problems.push(`EGRESS_HOLD: "${value}" is not a duration of at most 15m; write e.g. "300s"`);
+  return DEFAULT_HOLD_MS;
 }
 
 function requiredPath(environment: Environment, name: string, what: string, problems: string[]): string {

@@ -1,4 +1,5 @@
 import type { Log } from '../log/log.ts';
+import type { Unread } from './engine.ts';
 import type { Exchange, Question, RawHeaders, Verdict } from './verdict.ts';
 
 /** How much of the traffic is logged: nothing, what is refused, or everything (`log` in routes.yaml). */
@@ -22,6 +23,27 @@ const HIDDEN = '********';
 
 /** Headers that hold credentials of the client or of the server, whatever the routes say. */
 const ALWAYS_HIDDEN = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie']);
+
+/** Logs what was refused for its form as `egress_blocked` (level 1 and 2). Nothing that was sent is in the line but the host of a tunnel. */
+export function createUnreadLog({
+  log,
+  level,
+  mask,
+}: Omit<TrafficLogOptions, 'secretHeaders'>): (unread: Unread) => void {
+  return ({ refusal, authority }) => {
+    if (level() === 0) return;
+    const { code, reason, status } = refusal;
+    const host = authority === undefined ? undefined : cut(mask(authority.host));
+    log('warn', shown(`egress: refused ${host ?? 'what was no request'}: ${mask(reason)}`), {
+      event: 'egress_blocked',
+      code,
+      reason: mask(reason),
+      host,
+      port: authority?.port,
+      status,
+    });
+  };
+}
 
 /** Logs exchanges as `egress_blocked` (level 1 and 2), `egress_request` and `egress_response` (level 2). Bodies are not logged. */
 export function createTrafficLog({ log, level, mask, secretHeaders }: TrafficLogOptions): (exchange: Exchange) => void {

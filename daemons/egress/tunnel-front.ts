@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer, type SecureContext, type TLSSocket } from 'node:tls';
-import { parseAuthority, parseHost } from '../authority/authority.ts';
+import { type Authority, parseAuthority, parseHost } from '../authority/authority.ts';
 import { answerTextOn } from '../http/refusal.ts';
 import type { Tunnel } from './admission.ts';
 import type { CertificateAuthority } from './certificate-authority.ts';
@@ -62,20 +62,28 @@ export function createTunnelFront(engine: Engine, ca: CertificateAuthority, spea
     }
     const said = host === undefined ? undefined : parseAuthority(host, authority.port);
     if (host !== undefined && (said?.host !== authority.host || said.port !== authority.port)) {
-      return refuse(socket, {
-        kind: 'refused',
-        status: 421,
-        code: 'misdirected',
-        reason: 'Host names another host than CONNECT',
-      });
+      return refuse(
+        socket,
+        {
+          kind: 'refused',
+          status: 421,
+          code: 'misdirected',
+          reason: 'Host names another host than CONNECT',
+        },
+        authority,
+      );
     }
     if (counts.tunnels >= limits.tunnels) {
-      return refuse(socket, {
-        kind: 'refused',
-        status: 503,
-        code: 'too-many-tunnels',
-        reason: `${limits.tunnels} tunnels are open; close one first`,
-      });
+      return refuse(
+        socket,
+        {
+          kind: 'refused',
+          status: 503,
+          code: 'too-many-tunnels',
+          reason: `${limits.tunnels} tunnels are open; close one first`,
+        },
+        authority,
+      );
     }
     counts.tunnels += 1;
     socket.once('close', () => {
@@ -107,7 +115,7 @@ export function createTunnelFront(engine: Engine, ca: CertificateAuthority, spea
       else if (byte >= 0x41 && byte <= 0x5a) speakers.http1(tunnel, socket);
       else {
         const reason = 'a tunnel carries TLS or HTTP/1.1 and nothing else';
-        refuse(socket, { kind: 'refused', status: 400, code: 'unknown-protocol', reason });
+        refuse(socket, { kind: 'refused', status: 400, code: 'unknown-protocol', reason }, tunnel.authority);
       }
     }
   }
@@ -135,7 +143,8 @@ export function createTunnelFront(engine: Engine, ca: CertificateAuthority, spea
     else done(null, ca.contextFor(host.host));
   }
 
-  function refuse(socket: Duplex, refusal: Refused): false {
+  function refuse(socket: Duplex, refusal: Refused, authority?: Authority): false {
+    engine.reportUnread({ refusal, authority });
     answerTextOn(socket, { status: refusal.status, text: refusalLine(refusal) }, limits.linger_ms);
     return false;
   }

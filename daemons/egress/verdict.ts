@@ -19,6 +19,13 @@ export interface Question {
 /** What becomes of a question. */
 export type Verdict = Allowed | Refused | Answered;
 
+/** A person has to decide first. Nothing of the request goes out meanwhile. */
+export interface Held {
+  readonly kind: 'held';
+  /** Waits for that, or until nobody waits any more. Undefined: ask the policy again, which lets it pass now. Never rejects. */
+  readonly settle: (signal: AbortSignal) => Promise<Refused | undefined>;
+}
+
 export interface Allowed {
   readonly kind: 'allowed';
   /** The route that allowed it, as logs and metrics name it: its host as written in routes.yaml. */
@@ -29,6 +36,8 @@ export interface Allowed {
   readonly headers: RawHeaders;
   /** Watches the body on its way out; undefined where nothing is to be looked for. */
   readonly watch: (() => BodyWatch) | undefined;
+  /** Whether the operator is to be asked about a body, given as a whole; absent where it need not be known before it goes out. */
+  readonly holdBody?: ((body: Buffer) => Held | undefined) | undefined;
   /** The end-to-end trailers of the request as they go out: held to what its headers were held to, or why none may go. */
   readonly trailers: (trailers: RawHeaders) => RawHeaders | Refused;
   /** The end-to-end headers (or trailers) of the answer as the agent may see them: a known secret that upstream sends back becomes stars. */
@@ -85,4 +94,4 @@ export interface Exchange {
 }
 
 /** The policy of egress, as the proxy sees it. Pure but for what it was made of; never throws. */
-export type Judge = (question: Question) => Verdict;
+export type Judge = (question: Question) => Verdict | Held;

@@ -3,9 +3,9 @@ import type { Duplex } from 'node:stream';
 import { responseFramingFault } from '../http/framing.ts';
 import { endToEnd, firstValue, type RawHeaders, without } from '../http/headers.ts';
 import { answerTextOn, head } from '../http/refusal.ts';
-import { type Engine, judged, refusalLine, reportAnswered, upstreamRefusal } from './engine.ts';
+import { type Engine, judged, refusalLine, reportAnswered, reportGone, settled, upstreamRefusal } from './engine.ts';
 import { refusedBy } from './fields.ts';
-import type { Allowed, Question, Refused, Verdict } from './verdict.ts';
+import type { Allowed, Held, Question, Refused, Verdict } from './verdict.ts';
 import { closeFrame, createFrameTap, maskedCloseFrame } from './websocket-frames.ts';
 
 /** What is ours to say in the handshake; extensions are never agreed on, so that no frame is compressed and each can be looked into. */
@@ -41,6 +41,19 @@ export function openWebSocket(
 ): void {
   const startedAt = performance.now();
   const verdict = excess(engine) ?? judged(engine, question);
+  if (verdict.kind === 'held') hold(engine, question, verdict, socket, early, startedAt, whenOver);
+  else carryOut(engine, question, verdict, socket, early, startedAt, whenOver);
+}
+
+function carryOut(
+  engine: Engine,
+  question: Question,
+  verdict: Verdict,
+  socket: Duplex,
+  early: Buffer,
+  startedAt: number,
+  whenOver: () => void,
+): void {
   if (verdict.kind === 'allowed') {
     carry(engine, question, verdict, socket, early, startedAt, whenOver);
     return;
@@ -49,6 +62,47 @@ export function openWebSocket(
   answerTextOn(socket, { status: verdict.status, text }, engine.limits.linger_ms);
   reportAnswered(engine, question, verdict, startedAt);
   whenOver();
+}
+
+/** Keeps a handshake until a person has decided. It is read on meanwhile, since only so does it show that the agent has left. */
+function hold(
+  engine: Engine,
+  question: Question,
+  held: Held,
+  socket: Duplex,
+  early: Buffer,
+  startedAt: number,
+  whenOver: () => void,
+): void {
+  const gone = new AbortController();
+  const leave = (): void => gone.abort();
+  const pieces = [early];
+  let size = early.length;
+  const keep = (piece: Buffer): void => {
+    pieces.push(piece);
+    size += piece.length;
+    // Nothing is to be said before the handshake is answered.
+    if (size > longestRefusal) socket.destroy();
+  };
+  engine.open.webSockets += 1;
+  socket.on('error', leave);
+  socket.on('close', leave);
+  socket.on('end', leave);
+  socket.on('data', keep);
+  void settled(engine, question, held, gone.signal).then((verdict) => {
+    engine.open.webSockets -= 1;
+    socket.removeListener('close', leave);
+    socket.removeListener('end', leave);
+    socket.removeListener('data', keep);
+    socket.pause();
+    if (!gone.signal.aborted) {
+      carryOut(engine, question, verdict, socket, Buffer.concat(pieces), startedAt, whenOver);
+      return;
+    }
+    socket.destroy();
+    reportGone(engine, question, startedAt);
+    whenOver();
+  });
 }
 
 function excess({ open, limits }: Engine): Refused | undefined {

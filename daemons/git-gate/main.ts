@@ -3,6 +3,7 @@ import type { Server, Socket } from 'node:net';
 import { formatProblem, type Problem } from '../../config/problem.ts';
 import { listen, portOf, trackConnections } from '../listen/listen.ts';
 import { createLog, type Log } from '../log/log.ts';
+import { createReporter } from '../reports/reporter.ts';
 import { oneAtATime } from '../watch/one-at-a-time.ts';
 import { watchDirectoryOf } from '../watch/watch-directory.ts';
 import { type GateConfig, loadGateConfig } from './config/load.ts';
@@ -33,7 +34,9 @@ async function main(): Promise<void> {
   if (!loaded.ok) return leaveFor(loaded.problems);
   const gate = createGate(settings, loaded.value, log);
   const { scanner, secondEngine } = createGateScanner(settings, log);
-  const serving: Serving = { gate, settings, log, scanner, secondEngine };
+  const reporter =
+    settings.reports && createReporter({ source: 'git-gate', places: settings.reports, clock: Date.now });
+  const serving: Serving = { gate, settings, log, scanner, secondEngine, reporter };
   let isReady = false;
   const http = createHttpServer(serving, () => isReady);
   const git = settings.gitPort === undefined ? undefined : createGitServer(serving, () => isReady);
@@ -99,6 +102,9 @@ function logListening(settings: Settings, http: Server, git: Server | undefined,
       repos: names,
     },
   );
+  if (names.length > 0) return;
+  const message = `${settings.file} names no repository, so there is nothing to clone or push; write repos into it`;
+  log('warn', message, { event: 'no-repositories', file: settings.file });
 }
 
 /** One reload at a time; a request for one meanwhile is one more afterwards. A bad file keeps what is in force. */

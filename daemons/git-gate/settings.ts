@@ -1,4 +1,6 @@
 import { type Problem, problemOf } from '../../config/problem.ts';
+import { readPlaces } from '../reports/places.ts';
+import type { ReportPlaces } from '../reports/reporter.ts';
 
 /** What the environment says. */
 export interface Settings {
@@ -18,6 +20,8 @@ export interface Settings {
   readonly path: string;
   /** A PEM file with the certificate authorities to trust; undefined: those of the system. */
   readonly caFile: string | undefined;
+  /** By which the operator is asked about findings; undefined where nobody can be asked. */
+  readonly reports: ReportPlaces | undefined;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -42,6 +46,8 @@ export function readSettings(
     problems.push(problemOf(name, `${JSON.stringify(text)} is not a port`));
     return otherwise;
   };
+  const places = readPlaces(variables, 'GIT_GATE_REPORTS', 'GIT_GATE_DECISIONS');
+  problems.push(...places.problems);
   const gitPort = port('GIT_GATE_GIT_PORT', 9418);
   const credentials = variables.CREDENTIALS_DIRECTORY ?? '';
   const settings: Settings = {
@@ -54,6 +60,7 @@ export function readSettings(
     credentials: credentials === '' ? undefined : required('CREDENTIALS_DIRECTORY'),
     path: variables.PATH ?? '/usr/local/bin:/usr/bin:/bin',
     caFile: variables.SSL_CERT_FILE || undefined,
+    reports: places.places,
   };
   return problems.length > 0 ? { ok: false, problems } : { ok: true, settings };
 }

@@ -43,9 +43,32 @@ export function createCounter(name: string, help: string, most: number): Counter
   return { add, render };
 }
 
-/** A gauge that is asked for its value when it is rendered. */
-export function createGauge(name: string, help: string, value: () => number): Family {
-  return { render: () => family(name, 'gauge', help, [`${name} ${value()}`]) };
+/** What a family says when it is asked: one value, or one for each series. */
+export type Reading = () => number | readonly (readonly [Labels, number])[];
+
+/** A gauge that is asked for its values when it is rendered. */
+export function createGauge(name: string, help: string, read: Reading): Family {
+  return asked(name, 'gauge', help, read);
+}
+
+/** A counter whose total somebody else keeps: it is asked for it when it is rendered. */
+export function createObservableCounter(name: string, help: string, read: Reading): Family {
+  return asked(name, 'counter', help, read);
+}
+
+function asked(name: string, type: string, help: string, read: Reading): Family {
+  return {
+    render() {
+      const values = read();
+      const series = typeof values === 'number' ? ([[{}, values]] as const) : values;
+      return family(
+        name,
+        type,
+        help,
+        series.map(([labels, value]) => `${name}${renderLabels(labels)} ${value}`),
+      );
+    },
+  };
 }
 
 /** A histogram with upper `bounds` in rising order, of at most `most` series as with a counter. */

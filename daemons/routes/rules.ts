@@ -16,9 +16,10 @@ export function* routesFaults(routes: Routes, root: Node): Generator<Finding> {
 /** What is allowed but hardly meant: the path of the key, and a sentence about it. */
 export function* routesWarnings({ routes }: Routes): Generator<readonly [Path, string]> {
   for (const [index, route] of routes.entries()) {
-    if (route.dlp.outbound_on_match === 'supervise') {
+    const { host, schemes, dlp } = route;
+    if (dlp.outbound_on_match === 'supervise' && schemes.includes('http') && !isNearby(host)) {
       const path = ['routes', index, 'dlp', 'outbound_on_match'];
-      yield [path, '"supervise" is reserved; until a person can be asked, such a request is refused as by "block"'];
+      yield [path, 'what a person lets pass here would go out in clear text; leave "http" out of schemes'];
     }
   }
 }

@@ -158,7 +158,7 @@ const match = z.strictObject({
 const dlp = z.strictObject({
   outbound_on_match: key(
     z._default(z.enum(['block', 'redact', 'supervise']), 'block'),
-    'What happens to a request that holds a credential of egress. block: 403. redact: the credential becomes stars. supervise: reserved, does what block does.',
+    'What happens to a request that holds a credential of egress. block: 403. redact: the credential becomes stars. supervise: the operator is asked, and the request waits.',
   ),
 });
 

@@ -6,9 +6,11 @@ import { join } from 'node:path';
 import { formatProblem, type Problem } from '../../config/problem.ts';
 import { listen, portOf, trackConnections } from '../listen/listen.ts';
 import { createLog } from '../log/log.ts';
+import { serveMetrics } from '../metrics/server.ts';
 import { parseRoutes } from '../routes/load.ts';
 import type { Scanner } from '../scanner/finding.ts';
 import { createScanner } from '../scanner/scanner.ts';
+import { printable } from '../text/printable.ts';
 import { oneAtATime } from '../watch/one-at-a-time.ts';
 import { watchDirectoryOf } from '../watch/watch-directory.ts';
 import { incidentDraft } from './incident-draft.ts';
@@ -18,7 +20,7 @@ import { lockDirectory } from './journal/lock.ts';
 import { createAgentServers } from './mcp/agent-server.ts';
 import { createAgentSide } from './mcp/agent-side.ts';
 import { createCallLimit } from './mcp/call-limit.ts';
-import { renderMetrics, serveMetrics } from './metrics.ts';
+import { createMetrics } from './metrics.ts';
 import { createOperatorSide } from './operator/operator-side.ts';
 import { listenAtSocket } from './operator/socket.ts';
 import type { Proposal } from './proposal.ts';
@@ -39,6 +41,8 @@ const DRAIN_MS = 4_000;
 const EXPIRE_EVERY_MS = 1_000;
 /** Directories are watched; this is for those that send no events. */
 const LOOK_EVERY_MS = 5_000;
+/** Looked for rather than watched: who reports may wait, and the directories of other users come and go. */
+const TAKE_IN_EVERY_MS = 250;
 
 /** Faults of requests: an agent can make as many as it likes. */
 const MOST_FAULTS_TOLD_PER_MINUTE = 20;
@@ -103,6 +107,14 @@ async function run(settings: Settings): Promise<void> {
       body: { status: desk.readOnly === undefined ? 'healthy' : 'read-only' },
     }),
     onError,
+    onRefused: (method, path, status) => {
+      const asked = printable(`${method} ${path}`, 200);
+      log('warn', `refused ${asked} with ${status}: MCP at /mcp is all that an agent is served`, {
+        event: 'request-refused',
+        asked,
+        status,
+      });
+    },
     now: () => now().getTime(),
   });
   const operatorSide = createOperatorSide({
@@ -123,8 +135,9 @@ async function run(settings: Settings): Promise<void> {
   for (const server of [agentSide.server, operatorSide.server]) trackConnections(server, connections);
   await listenAtSocket(operatorSide.server, settings.socket);
   await listen(agentSide.server, settings.listen, settings.port);
-  const metrics = await serveMetrics(settings.metricsPort, () => renderMetrics(desk, agentSide.sessions));
-  const ports = { port: portOf(agentSide.server), metricsPort: portOf(metrics) };
+  const metrics = createMetrics(desk, () => agentSide.sessions);
+  const { port: metricsPort } = await serveMetrics(settings.metricsPort, metrics.render);
+  const ports = { port: portOf(agentSide.server), metricsPort };
   const { seq, hash } = desk.head;
   log('info', `supervise listens on port ${ports.port}; the log has ${seq} records`, {
     event: 'listening',
@@ -137,7 +150,7 @@ async function run(settings: Settings): Promise<void> {
   const endChores = startChores(
     settings,
     desk,
-    settings.reports.map((source) => createSpool({ source, desk, scanner, log })),
+    settings.reports.map((source) => createSpool({ source, desk, scanner, log, now: () => now().getTime() })),
   );
   const endIncidents = takeInIncidents(settings, desk, scanner);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stopping.abort());
@@ -160,13 +173,10 @@ async function run(settings: Settings): Promise<void> {
 /** Incidents of the init, from where the last one that was taken in left off. Gives back what ends it. */
 function takeInIncidents({ initSocket }: Settings, desk: Desk, scanner: Scanner): () => void {
   if (initSocket === undefined) return () => {};
-  const times = [...desk.state.entries.values()].flatMap(({ proposal }) =>
-    proposal.kind === 'incident' ? (proposal.facts.time ?? []) : [],
-  );
   return followIncidents({
     socket: initSocket,
     log,
-    since: times.sort().at(-1),
+    since: desk.state.lastIncident,
     post: async (incident) => {
       const submitted = await desk.submit(await incidentDraft(scanner, incident));
       // One too many is counted as refused: it would be too many the next time as well.
@@ -175,12 +185,8 @@ function takeInIncidents({ initSocket }: Settings, desk: Desk, scanner: Scanner)
   });
 }
 
-/** Expiry, changed targets, reports: by the clock, when a directory changes, and on SIGHUP. Gives back what ends them. */
-function startChores(
-  { config, reports }: Settings,
-  desk: Desk,
-  spools: readonly (() => Promise<void>)[],
-): () => Promise<void> {
+/** Expiry, changed targets, reports: by the clock, when a file changes, and on SIGHUP. Gives back what ends them. */
+function startChores({ config }: Settings, desk: Desk, spools: readonly (() => Promise<void>)[]): () => Promise<void> {
   const failed = (error: unknown): void =>
     log('warn', `something was put off: ${error instanceof Error ? error.message : String(error)}`, {
       event: 'chore-failed',
@@ -193,13 +199,11 @@ function startChores(
     takeIn.run();
     dropStale.run();
   };
-  const stops = [
-    ...TARGETS.map((target) => watchDirectoryOf(join(config, target), dropStale.run)),
-    ...reports.map(({ directory }) => watchDirectoryOf(join(directory, 'report.json'), takeIn.run)),
-  ];
+  const stops = TARGETS.map((target) => watchDirectoryOf(join(config, target), dropStale.run));
   const timers = [
     setInterval(() => void desk.expire().catch(failed), EXPIRE_EVERY_MS),
-    setInterval(all, LOOK_EVERY_MS),
+    setInterval(takeIn.run, TAKE_IN_EVERY_MS),
+    setInterval(dropStale.run, LOOK_EVERY_MS),
   ];
   process.on('SIGHUP', all);
   all();

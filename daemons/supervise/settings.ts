@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { parseByteSize } from '../../config/byte-size.ts';
 import { parseDuration } from '../../config/duration.ts';
 import { type Problem, problemOf } from '../../config/problem.ts';
+import { isSource } from '../reports/report.ts';
 import type { Limits } from './queue/limits.ts';
-import { isReporter } from './reports/report.ts';
 import type { ReportSource } from './reports/spool.ts';
 
 /** What the environment says. Times in milliseconds, sizes in bytes. */
@@ -137,7 +137,7 @@ function hostNames(text: string): readonly string[] | undefined {
 function reportSources(text: string): readonly ReportSource[] | undefined {
   const sources = text.split(',').map((entry): ReportSource | undefined => {
     const [, source, directory] = /^([a-z][a-z0-9-]{0,39})=(\/.+)$/.exec(entry.trim()) ?? [];
-    return source === undefined || directory === undefined || !isReporter(source) ? undefined : { source, directory };
+    return source === undefined || directory === undefined || !isSource(source) ? undefined : { source, directory };
   });
   const found = sources.filter((source) => source !== undefined);
   const isEach = found.length === sources.length && new Set(found.map(({ source }) => source)).size === found.length;

@@ -179,6 +179,28 @@ test('what was proposed for another file than there is now is not decided', asyn
   assert.equal(readFileSync(join(operator.world.config, 'routes.yaml'), 'utf8'), 'routes:\n  - host: d.example\n');
 });
 
+const READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"';
+
+test('where the file cannot be written nothing is decided, and the way to change it is told', {
+  skip: process.geteuid?.() === 0 ? false : 'only root can mount',
+}, async (t) => {
+  const operator = await startOperator(t);
+  const { id } = await host(operator, 'b.example');
+  const approve = [process.execPath, MAIN, 'proposals', 'approve', id, '--yes'];
+  const { exitCode, stderr } = await execa(
+    'unshare',
+    ['--mount', 'sh', '-c', READ_ONLY, 'sh', operator.world.config, ...approve],
+    { env: operator.env, reject: false },
+  );
+  assert.equal(exitCode, 1);
+  assert.match(
+    stderr,
+    /routes\.yaml cannot be written \(EROFS\).* bottle\.yaml, render and deploy.*Nothing was decided/,
+  );
+  const [proposal] = await operator.world.proposals();
+  assert.equal(proposal?.status, 'pending');
+});
+
 /** An editor that runs a shell script on the file `$1`. */
 function editor(directory: string, script: string): string {
   const file = join(directory, 'editor.sh');

@@ -3,38 +3,13 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { execa } from 'execa';
-import type { Proposal } from '../../daemons/supervise/proposal.ts';
-import { BOTTLED } from '../run/init.ts';
 import { type Bottle, startBottle } from './bottle.ts';
+import { type Operator, operatorOf } from './operator.ts';
 import { agentOf, LOCAL_SETTINGS, startService, trusting } from './world.ts';
 
-interface World {
+interface World extends Operator {
   readonly bottle: Bottle;
-  readonly proposals: (args: readonly string[], env?: Readonly<Record<string, string>>) => ReturnType<typeof run>;
   readonly agent: Client;
-}
-
-function spawnProposals(bottle: Bottle, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  return execa(BOTTLED, ['proposals', ...args, '--socket', join(bottle.directory, 'run', 'control.sock')], {
-    reject: false,
-    stdin: 'ignore',
-    extendEnv: false,
-    timeout: 60_000,
-    env: {
-      PATH: process.env.PATH ?? '',
-      BOTTLED_CONFIG: bottle.config,
-      BOTTLED_DATA: bottle.data,
-      EGRESS_PORT: String(bottle.ports.EGRESS_PORT),
-      PIPELOCK_HEALTH_PORT: String(bottle.ports.PIPELOCK_HEALTH_PORT),
-      ...env,
-    },
-  });
-}
-
-async function run(bottle: Bottle, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const { exitCode, stdout, stderr } = await spawnProposals(bottle, args, env);
-  return { exitCode, stdout: String(stdout), stderr: String(stderr) };
 }
 
 async function startWorld(t: TestContext, env: Readonly<Record<string, string>>): Promise<World> {
@@ -51,16 +26,7 @@ async function startWorld(t: TestContext, env: Readonly<Record<string, string>>)
     new StreamableHTTPClientTransport(new URL(`http://127.0.0.1:${bottle.ports.SUPERVISE_PORT}/mcp`)),
   );
   t.after(() => agent.close());
-  return { bottle, agent, proposals: (args, more) => run(bottle, args, more) };
-}
-
-/** Waits until the operator sees a proposal that waits. */
-async function pending(world: World): Promise<Proposal> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline; ) {
-    const { stdout } = await world.proposals(['watch', '--once', '--json']);
-    if (stdout !== '') return JSON.parse(stdout);
-  }
-  throw new Error('no proposal came');
+  return { bottle, agent, ...operatorOf(bottle) };
 }
 
 async function until(what: string, condition: () => boolean): Promise<void> {
@@ -91,7 +57,7 @@ test('an agent is refused, proposes a route, the operator edits and approves, th
     name: 'egress-block',
     arguments: { routes_yaml: routes, justification: 'the tests need this service' },
   });
-  const proposal = await pending(world);
+  const proposal = await world.pending();
   assert.equal(proposal.kind, 'egress-block');
   const shown = await world.proposals(['show', proposal.id]);
   assert.match(shown.stdout, /the tests need this service/);
@@ -128,13 +94,13 @@ test('an approval whose command is killed while egress hangs ends as applied whe
     name: 'egress-block',
     arguments: { routes_yaml: routes, justification: 'the tests need this service' },
   });
-  const { id } = await pending(world);
+  const { id } = await world.pending();
   await bottle.bottled('signal', 'STOP', 'egress');
-  const command = spawnProposals(bottle, ['approve', id, '--yes']);
+  const command = world.spawn(['approve', id, '--yes']);
   const file = join(bottle.config, 'routes.yaml');
   await until('the new routes are written', () => readFileSync(file, 'utf8') === routes);
-  command.kill('SIGKILL');
-  await command;
+  command.kill();
+  await command.said;
   const list = await world.proposals(['list']);
   assert.match(list.stdout, new RegExp(`${id} +egress-block +approved`));
   await bottle.bottled('signal', 'CONT', 'egress');

@@ -1,3 +1,4 @@
+import { digestOfFile } from '../../../config/digest.ts';
 import { type LoadedConfig, loadConfig } from '../../../config/load.ts';
 import { type Node, placeOf, placeOfKey } from '../../../config/node.ts';
 import { type Finding, formatPath, type Path, quote } from '../../../config/problem.ts';
@@ -42,12 +43,16 @@ export interface GateConfig {
   readonly allowed: ReadonlySet<string>;
   /** Whether a second engine scans too, where there is one. */
   readonly withSecondEngine: boolean;
+  /** Of the file, by `config/digest.ts`; undefined where it vanished while it was read. */
+  readonly digest: string | undefined;
 }
 
 /** Reads `git-gate.yaml`. Never rejects: what is wrong is in the result, all of it. */
 export async function loadGateConfig(file: string): Promise<LoadedConfig<GateConfig>> {
+  // Before the file is read: where it changes in between, the change is told, and both are read again.
+  const digest = digestOfFile(file);
   const loaded = await loadConfig(file, gateSchema, {
-    check: checkRepos,
+    check: gateFaults,
     isPrivate: (path) => path[0] === 'repos' && (path[2] === 'token' || path[2] === 'identity'),
   });
   if (!loaded.ok) return loaded;
@@ -58,10 +63,10 @@ export async function loadGateConfig(file: string): Promise<LoadedConfig<GateCon
     if (repo !== undefined) made.set(name, repo);
   }
   const allowed = new Set(allow.map((item) => item.fingerprint));
-  return { ok: true, value: { repos: made, limits, allowed, withSecondEngine: second_engine === 'auto' } };
+  return { ok: true, value: { repos: made, limits, allowed, withSecondEngine: second_engine === 'auto', digest } };
 }
 
-/** Undefined where {@link checkRepos} has found a fault. */
+/** Undefined where {@link gateFaults} has found a fault. */
 function repoOf(name: string, entry: RepoEntry, limits: Limits): Repo | undefined {
   const access = accessOf(entry, entry.url);
   if (access === undefined) return undefined;
@@ -86,8 +91,8 @@ function accessOf(entry: RepoEntry, upstream: Upstream): Access | undefined {
   return keys.ok ? { kind: 'ssh', identity: entry.identity, hostKeys: keys.keys } : undefined;
 }
 
-/** The faults that only several keys together show. */
-function* checkRepos({ repos }: GateFile, root: Node): Generator<Finding> {
+/** The faults that only several keys together show. `root` is what the file, or the section, was made of. */
+export function* gateFaults({ repos }: GateFile, root: Node): Generator<Finding> {
   const places = new Map<string, string>();
   const spellings = new Map<string, string>();
   for (const [name, entry] of Object.entries(repos)) {

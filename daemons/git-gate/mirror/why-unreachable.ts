@@ -1,6 +1,6 @@
+import { printable } from '../../text/printable.ts';
 import type { Repo } from '../config/load.ts';
 import type { Ran } from '../git/process.ts';
-import { printable } from '../printable.ts';
 
 /** Known ends of git and ssh, and what they mean for an operator. The first that matches counts. */
 const CAUSES: readonly (readonly [sign: RegExp, meaning: string])[] = [

@@ -1,10 +1,11 @@
 import type { Duplex } from 'node:stream';
 import type { Log } from '../../log/log.ts';
+import type { Reporter } from '../../reports/reporter.ts';
 import type { Scanner } from '../../scanner/finding.ts';
 import type { SecondEngine } from '../../scanner/second-engine.ts';
+import { printable } from '../../text/printable.ts';
 import type { Admitted } from '../gate.ts';
 import type { Release } from '../locks.ts';
-import { printable } from '../printable.ts';
 import type { Settings } from '../settings.ts';
 import { isWhole, MOST_QUESTION, parseQuestion } from './hook.ts';
 import { judge, type Outcome } from './judge.ts';
@@ -14,6 +15,8 @@ export interface AttendOptions {
   readonly settings: Settings;
   readonly scanner: Scanner;
   readonly secondEngine: SecondEngine | undefined;
+  /** Undefined where the operator cannot be asked. */
+  readonly reporter: Reporter | undefined;
   readonly log: Log;
 }
 
@@ -41,7 +44,7 @@ export function attendPush(
     lock = await admitted.lock(stop);
     if (stop.aborted) return undefined;
     const { repo, config, path } = admitted;
-    const { settings, scanner, secondEngine } = options;
+    const { settings, scanner, secondEngine, reporter } = options;
     const outcome =
       lock === undefined
         ? unanswered('another push to this repository takes too long; try again')
@@ -52,6 +55,7 @@ export function attendPush(
             path,
             scanner,
             secondEngine,
+            reporter,
             signal: stop,
           });
     if (stop.aborted && !outcome.accepted) return outcome;

@@ -1,5 +1,6 @@
 import { join, sep } from 'node:path';
 import { describeByteSize } from '../../../config/byte-size.ts';
+import type { Reporter } from '../../reports/reporter.ts';
 import type { Scanner } from '../../scanner/finding.ts';
 import type { SecondEngine } from '../../scanner/second-engine.ts';
 import type { GateConfig, Repo } from '../config/load.ts';
@@ -7,12 +8,22 @@ import { gitEnvironment } from '../git/environment.ts';
 import { runGit } from '../git/process.ts';
 import { scratchPath } from '../mirror/mirror.ts';
 import type { Settings } from '../settings.ts';
+import { askOperator } from './ask-operator.ts';
 import { forward } from './forward.ts';
 import { type HookQuestion, isNone, type RefChange } from './hook.ts';
 import { faultsOfSizes, inspect, type Where } from './inspect.ts';
 import { commitOf, withoutKnown } from './known.ts';
 import { type NewObject, newObjects, type Store } from './objects.ts';
-import { type Told, tellFaults, tellFindings, tellReasons, tellRefusals, worthTelling } from './report.ts';
+import {
+  inWords,
+  quotedName,
+  type Told,
+  tellFaults,
+  tellFindings,
+  tellReasons,
+  tellRefusals,
+  worthTelling,
+} from './report.ts';
 import { judgeRef, type Refusal } from './rules.ts';
 import type { Found } from './scan.ts';
 import { openSecondOpinion } from './second-opinion.ts';
@@ -34,9 +45,13 @@ export interface JudgeOptions {
   readonly path: string;
   readonly scanner: Scanner;
   readonly secondEngine: SecondEngine | undefined;
+  /** Undefined where the operator cannot be asked. */
+  readonly reporter: Reporter | undefined;
   readonly signal: AbortSignal;
 }
 
+/** Refs of one push that the operator is told of. */
+const MOST_REFS_TOLD = 5;
 /** A single question to git may take as long. */
 const ASK_MS = 60_000;
 
@@ -112,16 +127,25 @@ async function scan(
   const open = inspection.found.filter(({ finding }) => !options.config.allowed.has(finding.fingerprint));
   const found = await withoutKnown(open, store);
   if (found.length > 0)
-    return { rules: namesOf(found.map(({ finding }) => finding)), say: await tell(found, tips, store) };
+    return { rules: namesOf(found.map(({ finding }) => finding)), say: await tell(found, refs, tips, store, options) };
   if (inspection.faults.length > 0) return { rules: namesOf(inspection.faults), say: tellFaults(inspection.faults) };
   return undefined;
 }
 
-async function tell(found: readonly Found<Where>[], tips: readonly string[], store: Store): Promise<readonly string[]> {
+async function tell(
+  found: readonly Found<Where>[],
+  refs: readonly string[],
+  tips: readonly string[],
+  store: Store,
+  { repo, reporter }: JudgeOptions,
+): Promise<readonly string[]> {
   const worth = worthTelling(found);
   const told: Told[] = [];
   for (const item of worth.slice(0, 20)) told.push({ ...item, commit: await commitOf(item.where, tips, store) });
-  return tellFindings(told, worth.length, flaggedNames(found));
+  const flagged = flaggedNames(found);
+  const words = inWords(told, flagged);
+  const push = { repo: repo.name, refs: refs.slice(0, MOST_REFS_TOLD).map((ref) => quotedName(ref, flagged)) };
+  return tellFindings(words, worth.length, reporter === undefined ? undefined : askOperator(words, push, reporter));
 }
 
 /** Names in which something was found, and how many bytes of each may be shown. */

@@ -1,4 +1,6 @@
-import { printable } from '../printable.ts';
+import { type Answer, tellAnswer } from '../../reports/reporter.ts';
+import { printable } from '../../text/printable.ts';
+import type { FindingTold } from './ask-operator.ts';
 import type { ObjectFault, Where } from './inspect.ts';
 import type { Refusal } from './rules.ts';
 import type { Found } from './scan.ts';
@@ -22,17 +24,30 @@ export function worthTelling(found: readonly Found<Where>[]): readonly Found<Whe
   });
 }
 
-/** What the agent reads when secrets were found. Holds no secret: a name is cut where one begins. */
+/** Findings in words that anybody may read: a name is cut where a secret begins in it. */
+export function inWords(told: readonly Told[], flagged: ReadonlyMap<string, number>): readonly FindingTold[] {
+  return told.slice(0, MOST_TOLD).map(({ finding, where, commit }) => ({
+    fingerprint: finding.fingerprint,
+    rule: printable(finding.rule, 100),
+    what: printable(finding.what, 200),
+    place: placeOf(where, finding.line, flagged),
+    commit,
+  }));
+}
+
+/** What the agent reads when secrets were found. `answers`: what the operator has said so far, by fingerprint; none where nobody can be asked. */
 export function tellFindings(
-  told: readonly Told[],
+  told: readonly FindingTold[],
   total: number,
-  flagged: ReadonlyMap<string, number>,
+  answers: ReadonlyMap<string, Answer> | undefined,
 ): readonly string[] {
   const lines = [REFUSED, ''];
-  for (const { finding, where, commit } of told.slice(0, MOST_TOLD)) {
-    lines.push(`  ${printable(finding.rule, 100)}: ${printable(finding.what, 200)}`);
-    lines.push(`    in ${placeOf(where, finding.line, flagged)}${commit === undefined ? '' : `, commit ${commit}`}`);
-    lines.push(`    fingerprint ${finding.fingerprint}`);
+  for (const { fingerprint, rule, what, place, commit } of told) {
+    lines.push(`  ${rule}: ${what}`);
+    lines.push(`    in ${place}${commit === undefined ? '' : `, commit ${commit}`}`);
+    lines.push(`    fingerprint ${fingerprint}`);
+    const answer = answers?.get(fingerprint);
+    if (answer !== undefined) lines.push(`    ${tellStanding(answer)}`);
   }
   const more = total - Math.min(told.length, MOST_TOLD);
   if (more > 0) lines.push(`  and ${more} more`);
@@ -40,8 +55,22 @@ export function tellFindings(
     ...lines,
     '',
     'Take it out of every new commit, not only out of the last one (git rebase -i), and revoke it if it is real.',
-    'If it is no secret, the operator can let it pass by its fingerprint, under "allow" in git-gate.yaml.',
+    nextStep(answers),
   ];
+}
+
+function tellStanding(answer: Answer): string {
+  return answer.kind === 'approved' ? `the operator has allowed it (${answer.id}): push again` : tellAnswer(answer);
+}
+
+/** How it goes on where it is no secret. */
+function nextStep(answers: ReadonlyMap<string, Answer> | undefined): string {
+  const kinds = new Set([...(answers?.values() ?? [])].map(({ kind }) => kind));
+  if (kinds.has('unanswered') || kinds.has('approved'))
+    return 'If it is no secret: the operator was asked to let it pass. Push again once it is allowed; until then, go on with other work.';
+  if (kinds.has('rejected'))
+    return 'If it is no secret all the same, talk to the operator: asking again changes nothing.';
+  return 'If it is no secret, the operator can let it pass by its fingerprint, under "allow" in git-gate.yaml.';
 }
 
 /** What the agent reads when a ref may not change so. */
@@ -74,18 +103,18 @@ function more(all: readonly unknown[]): readonly string[] {
 function placeOf(where: Where, line: number, flagged: ReadonlyMap<string, number>): string {
   switch (where.kind) {
     case 'file':
-      return `${where.path === '' ? `the object ${where.id.slice(0, 10)}` : quotedPath(where.path, flagged)}, line ${line}`;
+      return `${where.path === '' ? `the object ${where.id.slice(0, 10)}` : quotedName(where.path, flagged)}, line ${line}`;
     case 'path':
-      return `the name of a file or directory: ${quotedPath(where.path, flagged)}`;
+      return `the name of a file or directory: ${quotedName(where.path, flagged)}`;
     case 'ref':
-      return `the name of a ref: ${quotedPath(where.ref, flagged)}`;
+      return `the name of a ref: ${quotedName(where.ref, flagged)}`;
     default:
       return partOf(where.text, line, where.kind);
   }
 }
 
-/** A path up to where a secret begins in it, or in one of the directories around. */
-function quotedPath(path: string, flagged: ReadonlyMap<string, number>): string {
+/** The name of a ref or a path up to where a secret begins in it, or in one of the directories around. */
+export function quotedName(path: string, flagged: ReadonlyMap<string, number>): string {
   const cuts = [...flagged].filter(([prefix]) => path.startsWith(prefix)).map(([, bytes]) => bytes);
   if (cuts.length === 0) return printable(path, 200);
   return `${printable(

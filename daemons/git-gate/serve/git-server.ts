@@ -1,12 +1,12 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
-import { printable } from '../printable.ts';
+import { printable } from '../../text/printable.ts';
 import { createByteLimit } from './byte-limit.ts';
 import { startGit } from './git-child.ts';
 import { errorLine } from './pkt-line.ts';
 import { repoNameOf } from './repo-name.ts';
 import { protocolOf, type Service, serviceOf } from './request.ts';
-import { type Exchange, logRefused, makeReady, type Serving, serveProcess } from './serving.ts';
+import { type Exchange, logRefused, logUnknown, makeReady, type Serving, serveProcess } from './serving.ts';
 
 /** How long a client may take for its first line, in ms. */
 const FIRST_LINE_MS = 10_000;
@@ -43,7 +43,10 @@ async function answer(socket: Socket, serving: Serving, isReady: () => boolean):
     return;
   }
   const question = parseGitRequest(line);
-  if (typeof question === 'string') return refuse(socket, question);
+  if (typeof question === 'string') {
+    logUnknown('git', socket.remoteAddress ?? '', line.split('\0', 1)[0] ?? '', question, serving.log);
+    return refuse(socket, question);
+  }
   if (!isReady()) return refuse(socket, 'the gate is starting; try again in a moment');
   const { name, service, protocol } = question;
   const exchange: Exchange = {

@@ -3,17 +3,17 @@ import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { addressClass } from '../../authority/address-class.ts';
+import { printable } from '../../text/printable.ts';
 import type { Admitted } from '../gate.ts';
 import { type Environment, gitEnvironment } from '../git/environment.ts';
 import { endGroup, endOf } from '../git/process.ts';
 import { mirrorsPath } from '../mirror/mirror.ts';
-import { printable } from '../printable.ts';
 import { createByteLimit } from './byte-limit.ts';
 import { readCgi } from './cgi.ts';
 import { type GitChild, startGit } from './git-child.ts';
 import { errorLine, FLUSH, pktLine } from './pkt-line.ts';
 import { type HttpQuestion, parseHttpRequest, protocolOf } from './request.ts';
-import { type Exchange, logRefused, makeReady, type Serving, serveProcess } from './serving.ts';
+import { type Exchange, logRefused, logUnknown, makeReady, type Serving, serveProcess } from './serving.ts';
 
 type Rpc = Extract<HttpQuestion, { kind: 'refs' | 'rpc' }>;
 
@@ -75,8 +75,12 @@ async function answer(
   request.on('error', () => {});
   response.on('error', () => {});
   const question = parseHttpRequest(request.method ?? '', request.url ?? '', request.headers['content-type']);
-  if (question.kind === 'health') return answerHealth(response, isReady());
-  if (question.kind === 'refused') return refuse(response, question.status, question.reason);
+  if (question.kind === 'health') return answerHealth(response, isReady(), serving);
+  if (question.kind === 'refused') {
+    const asked = `${request.method ?? ''} ${request.url ?? ''}`;
+    logUnknown('http', request.socket.remoteAddress ?? '', asked, question.reason, serving.log);
+    return refuse(response, question.status, question.reason);
+  }
   if (!isReady()) return refuse(response, 503, 'the gate is starting; try again in a moment');
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'gzip' && encoding !== 'x-gzip')
@@ -206,8 +210,8 @@ function refuse(response: ServerResponse, status: number, reason: string): void 
   response.end(body);
 }
 
-function answerHealth(response: ServerResponse, ok: boolean): void {
-  const body = JSON.stringify({ status: ok ? 'ok' : 'starting' });
+function answerHealth(response: ServerResponse, ok: boolean, { gate }: Serving): void {
+  const body = JSON.stringify({ status: ok ? 'ok' : 'starting', config_sha256: gate.config.digest });
   response.writeHead(ok ? 200 : 503, {
     'content-type': 'application/json',
     'cache-control': 'no-store',

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../../log/log.ts';
+import { printable } from '../../text/printable.ts';
 import type { Admitted, Gate } from '../gate.ts';
 import { type Environment, gitEnvironment } from '../git/environment.ts';
 import { endGroup, endOf } from '../git/process.ts';
 import { faultOfHook, mostMemory } from '../mirror/mirror.ts';
 import type { Refreshed } from '../mirror/refresh.ts';
-import { printable } from '../printable.ts';
 import { type AttendOptions, attendPush } from '../push/attend.ts';
 import type { Outcome } from '../push/judge.ts';
 import type { Settings } from '../settings.ts';
@@ -89,6 +89,24 @@ export function logRefused(exchange: Exchange, reason: string, log: Log): void {
   log('warn', `${verb(exchange)} of ${printable(exchange.name, 100)} refused: ${printable(reason)}`, {
     event: exchange.service === 'git-receive-pack' ? 'push-refused' : 'fetch-refused',
     ...fieldsOf(exchange),
+    reason: printable(reason),
+  });
+}
+
+/** Logs a request that is none that git makes: `asked` is what it said. */
+export function logUnknown(
+  protocol: Exchange['protocol'],
+  client: string,
+  asked: string,
+  reason: string,
+  log: Log,
+): void {
+  const what = printable(asked, 200);
+  log('warn', `a request over ${protocol} refused: ${what}: ${printable(reason)}`, {
+    event: 'request-refused',
+    protocol,
+    client,
+    asked: what,
     reason: printable(reason),
   });
 }

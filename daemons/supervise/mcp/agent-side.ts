@@ -11,6 +11,8 @@ export interface AgentSideOptions {
   /** What `/__health` says. */
   readonly health: () => { readonly isHealthy: boolean; readonly body: Readonly<Record<string, unknown>> };
   readonly onError: (error: Error) => void;
+  /** Told of what an agent asked for that is not served: a foreign Host or Origin, or another path than `/mcp`. */
+  readonly onRefused: (method: string, path: string, status: number) => void;
   readonly now: () => number;
 }
 
@@ -27,7 +29,7 @@ const MOST_CONNECTIONS = 256;
 const MOST_SUBSCRIPTIONS = 32;
 
 /** The agent's side: MCP of both eras at `/mcp`, and `/__health`. Nothing here decides anything. */
-export function createAgentSide({ newServer, hosts, health, onError, now }: AgentSideOptions): AgentSide {
+export function createAgentSide({ newServer, hosts, health, onError, onRefused, now }: AgentSideOptions): AgentSide {
   const modern = createMcpHandler(({ era }) => newServer(era), {
     legacy: 'reject',
     maxRequestBodySize: LARGEST_BODY,
@@ -48,15 +50,17 @@ export function createAgentSide({ newServer, hosts, health, onError, now }: Agen
   const isOriginAllowed = originValidation([...hosts]);
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method = 'GET', url = '/' } = request;
+    const path = url.split('?', 1)[0] ?? '';
     if (!isHostAllowed(request, response) || !isOriginAllowed(request, response)) {
+      onRefused(method, path, response.statusCode);
       request.resume();
       return;
     }
-    const { method = 'GET', url = '/' } = request;
-    const path = url.split('?', 1)[0];
     if (path === '/mcp') return mcp(Object.assign(request, { method, url }), response);
     request.resume();
     if (path !== '/__health') {
+      onRefused(method, path, 404);
       answerText(response, { status: 404, text: 'supervise: MCP is at /mcp\n' }, true);
       return;
     }

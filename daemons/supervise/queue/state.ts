@@ -17,9 +17,11 @@ export interface State {
   readonly created: number;
   /** Reports that were taken in and may still lie in their directory: the newest of them. */
   readonly taken: ReadonlySet<string>;
+  /** When the last incident happened that was taken in, RFC 3339; undefined where none was. */
+  readonly lastIncident: string | undefined;
 }
 
-export const EMPTY: State = { entries: new Map(), created: 0, taken: new Set() };
+export const EMPTY: State = { entries: new Map(), created: 0, taken: new Set(), lastIncident: undefined };
 
 /** How many proposals are kept after their end, and how many characters of theirs; older ones are in the log only. */
 const MOST_ENDED = 200;
@@ -30,7 +32,12 @@ const MOST_TAKEN = 1000;
 export function reduce(state: State, event: QueueEvent, time: string): State | string {
   switch (event.type) {
     case 'continued':
-      return { entries: new Map(), created: event.created, taken: new Set(event.taken) };
+      return {
+        entries: new Map(),
+        created: event.created,
+        taken: new Set(event.taken),
+        lastIncident: event.lastIncident,
+      };
     case 'carried': {
       const { proposal, currentHash, cancelled, ended } = event;
       return withEntry(state, { proposal, currentHash, cancelled, ended });
@@ -47,7 +54,8 @@ export function reduce(state: State, event: QueueEvent, time: string): State | s
         outcome: null,
       };
       const entry: Entry = { proposal, currentHash, cancelled: 0, ended: null };
-      return { ...withEntry(withTaken(state, report), entry), created: state.created + 1 };
+      const taken = withEntry(withTaken(state, report), entry);
+      return { ...withIncident(taken, proposal, proposal.facts.time), created: state.created + 1 };
     }
     default:
       return change(state, event, time);
@@ -65,7 +73,7 @@ function change(state: State, event: Change, time: string): State | string {
     withEntry(state, { ...entry, ...more, proposal: { ...proposal, ...changed } });
   switch (event.type) {
     case 'repeated':
-      return withTaken(put({ times: event.times }), event.report);
+      return withIncident(withTaken(put({ times: event.times }), event.report), proposal, event.time);
     case 'decided': {
       if (proposal.status !== 'pending') return `decides ${event.id}, which is ${proposal.status}`;
       if (event.shown !== proposal.shown) return `decides ${event.id} as something else than what was shown`;
@@ -108,12 +116,13 @@ export function isToBeApplied({ status }: Proposal): boolean {
 
 /** Events out of which alone {@link reduce} rebuilds the state, for the beginning of a new file of the log. */
 export function carryOver(
-  { entries, created, taken }: State,
+  { entries, created, taken, lastIncident }: State,
   before: { readonly file: string; readonly head: { readonly seq: number; readonly hash: string } },
 ): readonly QueueEvent[] {
   const carried = [...entries.values()].map((entry): QueueEvent => ({ type: 'carried', ...entry }));
   const { file, head } = before;
-  return [{ type: 'continued', file, ...head, created, taken: [...taken], carried: carried.length }, ...carried];
+  const kept = { created, taken: [...taken], ...(lastIncident === undefined ? {} : { lastIncident }) };
+  return [{ type: 'continued', file, ...head, ...kept, carried: carried.length }, ...carried];
 }
 
 function withEntry(state: State, entry: Entry): State {
@@ -147,4 +156,9 @@ function withTaken(state: State, report: string | undefined): State {
   if (report === undefined) return state;
   const taken = [...state.taken, report];
   return { ...state, taken: new Set(taken.slice(-MOST_TAKEN)) };
+}
+
+function withIncident(state: State, { kind }: Proposal, time: string | undefined): State {
+  if (kind !== 'incident' || time === undefined || time <= (state.lastIncident ?? '')) return state;
+  return { ...state, lastIncident: time };
 }

@@ -12,6 +12,8 @@ export interface Draft
   readonly currentHash: string;
   /** What tells one file of a report from another; undefined where there is no such file. */
   readonly report?: string;
+  /** After this nobody waits for an answer, milliseconds since 1970: it expires then, or earlier. */
+  readonly until?: number;
 }
 
 /** What becomes of a draft. `event` is to be written down before anyone is told. */
@@ -39,9 +41,9 @@ export function submit(
   if (same !== undefined) {
     const { id } = same.proposal;
     const next = Math.max(times(id), same.proposal.times) + 1;
-    const isWritten = draft.report !== undefined || next <= MOST_REPEATS_WRITTEN || Number.isInteger(Math.log2(next));
-    const report = draft.report === undefined ? {} : { report: draft.report };
-    return { kind: 'same', id, event: isWritten ? { type: 'repeated', id, times: next, ...report } : undefined };
+    const told = toldOnce(draft);
+    const isWritten = told !== undefined || next <= MOST_REPEATS_WRITTEN || Number.isInteger(Math.log2(next));
+    return { kind: 'same', id, event: isWritten ? { type: 'repeated', id, times: next, ...told } : undefined };
   }
   if (isApplicable(draft) && textHash(draft.proposed) === draft.currentHash) return { kind: 'unchanged' };
   const reason = excess(state, draft, now, limits);
@@ -49,7 +51,7 @@ export function submit(
   const id = idOf(state.created);
   const { kind, source, justification, target, current, proposed, facts, currentHash, report } = draft;
   const asked = { id, kind, source, justification, target, current, proposed, facts, shown: shownHash(draft) };
-  const expires = new Date(now + limits.expiry_ms).toISOString();
+  const expires = new Date(Math.min(now + limits.expiry_ms, draft.until ?? Number.POSITIVE_INFINITY)).toISOString();
   const event: QueueEvent = {
     type: 'proposed',
     ...asked,
@@ -58,6 +60,12 @@ export function submit(
     ...(report === undefined ? {} : { report }),
   };
   return { kind: 'new', id, event };
+}
+
+/** What has to be written down so that the same file or incident is not taken in twice; undefined where it is asked anew each time. */
+function toldOnce({ kind, report, facts }: Draft): { readonly report: string } | { readonly time: string } | undefined {
+  if (report !== undefined) return { report };
+  return kind === 'incident' && facts.time !== undefined ? { time: facts.time } : undefined;
 }
 
 /** The entry that stands for the same: one that is open, or one that was answered a short while ago. */
@@ -86,6 +94,8 @@ function stillAnswers({ proposal }: Entry, draft: Draft, isSame: boolean): boole
     case 'approved':
       return isSame && !isApplicable(proposal);
     case 'applied':
+      // What still meets a finding after it was allowed is not allowed any more.
+      if (!isApplicable(proposal)) return isSame && proposal.kind !== 'gitleaks-allow';
       return proposal.proposed === draft.proposed && (proposal.decision?.final ?? proposal.proposed) === draft.current;
     default:
       return false;

@@ -1,17 +1,25 @@
-import { constants, type Stats } from 'node:fs';
-import { type FileHandle, open, readdir, unlink } from 'node:fs/promises';
+import { readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Log } from '../../log/log.ts';
+import { ownerOf, readOwnedFile } from '../../reports/owned-file.ts';
+import {
+  KIND_OF_SOURCE,
+  LARGEST_REPORT,
+  parseReport,
+  REPORTED,
+  type Report,
+  reportHash,
+  type Source,
+} from '../../reports/report.ts';
 import type { Scanner } from '../../scanner/finding.ts';
 import type { Desk } from '../queue/desk.ts';
 import { textHash } from '../queue/shown.ts';
 import { maskSecrets } from '../secrets.ts';
 import { printableText } from '../text.ts';
-import { KIND_OF_SOURCE, parseReport, type Report, type Reporter } from './report.ts';
 
 /** A directory in which one daemon leaves its reports. Whoever owns it is that daemon. */
 export interface ReportSource {
-  readonly source: Reporter;
+  readonly source: Source;
   readonly directory: string;
 }
 
@@ -20,20 +28,31 @@ export interface SpoolOptions {
   readonly desk: Desk;
   readonly scanner: Scanner;
   readonly log: Log;
+  readonly now: () => number;
 }
 
-const LARGEST_REPORT = 64 * 1024;
 /** Files that are looked at in one round; a directory with more is not this daemon's doing well. */
 const MOST_FILES = 1000;
 /** Skipped files that are remembered, so that each is told once. */
 const MOST_TOLD = 1000;
+/** So long nothing more is taken of a source that the queue has refused: each look at a report costs a scan. */
+const REST_MS = 5_000;
 
 /**
- * Takes in what lies in a spool directory: each call is one round. A report that the queue refuses for now stays, and is tried in
- * the next round; one that is none is told once and left alone.
+ * Takes in what lies in a spool directory: each call is one round. A report that the queue refuses for now stays, and is tried
+ * again later; one that is none is told once and left alone.
  */
-export function createSpool({ source: { source, directory }, desk, scanner, log }: SpoolOptions): () => Promise<void> {
+export function createSpool({
+  source: { source, directory },
+  desk,
+  scanner,
+  log,
+  now,
+}: SpoolOptions): () => Promise<void> {
   const told = new Set<string>();
+  /** Files that are done with and still lie there, because their directory is another user's. */
+  let done = new Set<string>();
+  let restUntil = 0;
 
   function tellOnce(what: string, message: string): void {
     if (told.has(what)) return;
@@ -43,46 +62,69 @@ export function createSpool({ source: { source, directory }, desk, scanner, log 
   }
 
   async function round(): Promise<void> {
-    if (desk.readOnly !== undefined) return;
-    const owner = await ownerOf(directory);
-    if (typeof owner === 'string') {
-      tellOnce(owner, `reports of ${source} are not taken in: ${directory} ${owner}`);
+    if (desk.readOnly !== undefined || now() < restUntil) return;
+    const owner = ownerOf(directory);
+    if (!owner.ok) {
+      // A daemon makes it when it has something to tell.
+      if (!owner.isMissing)
+        tellOnce(owner.reason, `reports of ${source} are not taken in: ${directory} ${owner.reason}`);
       return;
     }
     const names = (await readdir(directory)).filter((name) => NAME.test(name)).sort();
-    for (const name of names.slice(0, MOST_FILES)) await takeIn(name, owner);
+    const present = new Set(names);
+    done = new Set([...done].filter((name) => present.has(name)));
+    for (const name of names.filter((one) => !done.has(one)).slice(0, MOST_FILES)) {
+      if (now() < restUntil) return;
+      await takeIn(name, owner.uid);
+    }
   }
 
   async function takeIn(name: string, owner: number): Promise<void> {
     const path = join(directory, name);
-    const read = await readReport(path, owner);
+    const read = readOwnedFile(path, owner, LARGEST_REPORT);
     if (read === undefined) return;
     if (!read.ok) {
       tellOnce(`${name}:${read.identity}`, `the report ${path} is skipped: it ${read.reason}`);
       return;
     }
-    if (read.report.kind !== KIND_OF_SOURCE[source]) {
-      tellOnce(`kind:${name}`, `the report ${path} is skipped: ${source} does not report ${read.report.kind}`);
+    const report = parseReport(read.text);
+    if (report === undefined) {
+      tellOnce(`${name}:${read.stat.mtimeMs}`, `the report ${path} is skipped: it is not a report`);
       return;
     }
-    const draft = await fitted(read.report, scanner);
+    if (report.kind !== KIND_OF_SOURCE[source]) {
+      tellOnce(`kind:${name}`, `the report ${path} is skipped: ${source} does not report ${report.kind}`);
+      return;
+    }
+    const until = report.until === undefined ? undefined : Date.parse(report.until);
+    if (until !== undefined && until <= now()) return drop(path, name);
+    const draft = await fitted(report, scanner);
     if (!draft.ok) {
       tellOnce('scan', `reports of ${source} wait: it cannot be told whether they hold a secret: ${draft.reason}`);
+      restUntil = now() + REST_MS;
       return;
     }
+    const { kind, facts, justification } = draft.report;
     const submitted = await desk.submit({
-      ...draft.report,
+      kind,
+      facts,
+      justification,
       source,
       target: '',
       current: '',
       currentHash: '',
       proposed: '',
       report: `${source}/${name}:${textHash(read.text)}`,
+      ...(until === undefined ? {} : { until }),
     });
-    if (submitted.ok || submitted.cause === 'taken') {
-      // Where the directory is another user's, its owner clears it, and the queue knows what it has taken in.
-      await unlink(path).catch(() => {});
-    } else tellOnce(`refused:${name}`, `the report ${path} waits: ${submitted.reason}`);
+    if (submitted.ok || submitted.cause === 'taken') return drop(path, name);
+    tellOnce(`refused:${name}`, `the report ${path} waits: ${submitted.reason}`);
+    restUntil = now() + REST_MS;
+  }
+
+  /** Where the directory is another user's, its owner clears it, and the queue knows what it has taken in. */
+  async function drop(path: string, name: string): Promise<void> {
+    await unlink(path).catch(() => done.add(name));
   }
 
   return round;
@@ -90,86 +132,27 @@ export function createSpool({ source: { source, directory }, desk, scanner, log 
 
 const NAME = /^[\w][\w.-]{0,199}\.json$/;
 
-/** The user who owns the directory; or why its content cannot be believed. */
-async function ownerOf(directory: string): Promise<number | string> {
-  try {
-    const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-    try {
-      const { uid, mode } = await handle.stat();
-      return (mode & 0o022) === 0 ? uid : 'can be written by others than its owner; take that right away (chmod go-w)';
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    return `cannot be opened (${error instanceof Error && 'code' in error ? String(error.code) : 'unknown'})`;
-  }
-}
-
-type ReadReport =
-  | { readonly ok: true; readonly report: Report; readonly text: string }
-  | { readonly ok: false; readonly reason: string; readonly identity: string };
-
-/** Undefined where the file has gone meanwhile. */
-async function readReport(path: string, owner: number): Promise<ReadReport | undefined> {
-  let handle: FileHandle;
-  try {
-    handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    if (code === 'ENOENT') return undefined;
-    const reason = code === 'ELOOP' ? 'is a symbolic link' : `cannot be opened (${code})`;
-    return { ok: false, reason, identity: code };
-  }
-  try {
-    const stat = await handle.stat();
-    const reason = fault(stat, owner);
-    const identity = `${stat.ino}:${stat.mtimeMs}`;
-    if (reason !== undefined) return { ok: false, reason, identity };
-    const text = await readAtMost(handle, LARGEST_REPORT);
-    const report = text === undefined ? undefined : parseReport(text);
-    return text === undefined || report === undefined
-      ? { ok: false, reason: 'is not a report', identity }
-      : { ok: true, report, text };
-  } finally {
-    await handle.close();
-  }
-}
-
-function fault(stat: Stats, owner: number): string | undefined {
-  if (!stat.isFile()) return 'is not a plain file';
-  if (stat.uid !== owner) return 'belongs to another user than its directory';
-  if (stat.nlink > 1) return 'has a second name, and so may be a file from elsewhere';
-  if (stat.size > LARGEST_REPORT) return `is larger than ${LARGEST_REPORT} bytes`;
-  return undefined;
-}
-
-/** Undefined where there is more: the file may grow while it is read. */
-async function readAtMost(handle: FileHandle, most: number): Promise<string | undefined> {
-  const buffer = Buffer.alloc(most + 1);
-  let size = 0;
-  for (;;) {
-    const { bytesRead } = await handle.read(buffer, size, buffer.length - size, size);
-    size += bytesRead;
-    if (bytesRead === 0 || size === buffer.length) break;
-  }
-  return size > most ? undefined : buffer.toString('utf8', 0, size);
-}
-
-/** Without control characters and secrets. */
+/** Without control characters and secrets. Where that takes something out, the hash by which the daemon knows it stands beside. */
 async function fitted(
-  { kind, facts, justification }: Report,
+  report: Report,
   scanner: Scanner,
 ): Promise<{ readonly ok: true; readonly report: Report } | { readonly ok: false; readonly reason: string }> {
+  const { kind, facts, justification } = report;
   const clean: Record<string, string> = {};
+  let isSame = true;
   for (const [name, value] of Object.entries(facts)) {
-    // A finding is allowed by its fingerprint, which must stay as it is; the hash of a secret is none.
-    const isFingerprint = name === 'fingerprint' && HASH.test(value);
-    const masked = isFingerprint ? undefined : await maskSecrets(scanner, printableText(value));
+    // A hash of a secret is none, and what stands for a request is to be shown as it is.
+    const isKept = HASHES.has(name) && HASH.test(value);
+    const masked = isKept ? undefined : await maskSecrets(scanner, printableText(value));
     if (masked?.ok === false) return masked;
     clean[name] = masked?.text ?? value;
+    isSame &&= clean[name] === value;
   }
+  if (!isSame) clean[REPORTED] = reportHash(report);
   const why = await maskSecrets(scanner, printableText(justification));
   return why.ok ? { ok: true, report: { kind, facts: clean, justification: why.text } } : why;
 }
 
+/** Facts that hold hashes. */
+const HASHES: ReadonlySet<string> = new Set(['fingerprint', 'digest']);
 const HASH = /^[0-9a-f]{64}$/;

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { execa } from 'execa';
 import fc from 'fast-check';
 import { parseUpstream } from '../../../daemons/git-gate/config/upstream-url.ts';
-import { printable } from '../../../daemons/git-gate/printable.ts';
+import { printable } from '../../../daemons/text/printable.ts';
 import { isWhole, parseQuestion } from '../../../daemons/git-gate/push/hook.ts';
 import { isRefName } from '../../../daemons/git-gate/push/rules.ts';
 import { parseHttpRequest } from '../../../daemons/git-gate/serve/request.ts';

@@ -73,15 +73,17 @@ routes:
     });
   });
 
-  it('takes "supervise", which is reserved, and says that it blocks', async () => {
-    const loaded = await parseRoutes(
-      'routes.yaml',
-      'routes: [{ host: a.example, dlp: { outbound_on_match: supervise } }]',
-    );
-    assert.ok(loaded.ok);
+  it('takes "supervise", and warns where what is let pass would go out in clear text', async () => {
+    const warningsOf = async (route: string) => {
+      const loaded = await parseRoutes('routes.yaml', `routes: [{ ${route}, dlp: { outbound_on_match: supervise } }]`);
+      assert.ok(loaded.ok);
+      return loaded.warnings.map(formatProblem).join();
+    };
+    assert.equal(await warningsOf('host: a.example'), '');
+    assert.equal(await warningsOf('host: nearby, schemes: [http]'), '');
     assert.match(
-      loaded.warnings.map(formatProblem).join(),
-      /^routes\.yaml: routes\[0\]\.dlp\.outbound_on_match: "supervise" is reserved; .*refused/,
+      await warningsOf('host: a.example, schemes: [http, https]'),
+      /^routes\.yaml: routes\[0\]\.dlp\.outbound_on_match: what a person lets pass here would go out in clear text/,
     );
   });
 

@@ -13,6 +13,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { readDecision } from '../../../daemons/reports/decision.ts';
+import { type Report, reportHash } from '../../../daemons/reports/report.ts';
 import { fakeToken, makeWorld, theProposal, until, type World } from './world.ts';
 
 const asRoot = process.getuid?.() === 0 ? false : 'only root can give a file to another user';
@@ -37,6 +39,12 @@ function leave(spool: string, name: string, report: unknown): void {
   renameSync(join(spool, `${name}.draft`), join(spool, name));
 }
 
+/** What the file says, once it is more than that it waits. */
+function decided(file: string): unknown {
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '{"verdict":"pending"}';
+  return text.includes('"pending"') ? undefined : JSON.parse(text);
+}
+
 test('a report is taken in, decided with a reason, and its decision can be read by the daemon', async (t) => {
   const world = makeWorld(t);
   const { gate, env } = spools(world);
@@ -50,11 +58,12 @@ test('a report is taken in, decided with a reason, and its decision can be read 
     target: '',
   });
   const file = join(world.data, 'decisions', `${proposal.shown}.json`);
-  assert.ok(!existsSync(file));
+  const waiting = await until('it is known to wait', async () => existsSync(file) && readFileSync(file, 'utf8'));
+  assert.partialDeepStrictEqual(JSON.parse(waiting), { verdict: 'pending', id: proposal.id });
   assert.equal((await world.decide(proposal, 'approved')).status, 422);
   assert.equal((await world.decide(proposal, 'approved', { reason: 'a fixture' })).status, 200);
-  const decision = await until('the decision is there', async () => existsSync(file) && readFileSync(file, 'utf8'));
-  assert.partialDeepStrictEqual(JSON.parse(decision), {
+  const decision = await until('the decision is there', async () => decided(file));
+  assert.partialDeepStrictEqual(decision, {
     verdict: 'approved',
     by: 'ada',
     reason: 'a fixture',
@@ -71,7 +80,7 @@ test('a decision whose file was not written when supervise died is written at th
   const proposal = await until('it is taken in', async () => (await world.proposals())[0]);
   await world.decide(proposal, 'rejected', { reason: 'real' });
   const file = join(world.data, 'decisions', `${proposal.shown}.json`);
-  await until('the decision is there', async () => existsSync(file));
+  await until('the decision is there', async () => decided(file));
   first.kill('SIGKILL');
   await first.ended;
   renameSync(file, join(world.directory, 'gone'));
@@ -124,7 +133,10 @@ test('what is no report, or not of the directory’s owner, is skipped and told 
   });
   const running = await world.start(env);
   const { facts, justification } = await until('the good one is taken', async () => (await world.proposals())[0]);
-  assert.deepEqual({ facts, justification }, { facts: { key: '********', tool: 'rm' }, justification: '\\x1b[31m' });
+  assert.deepEqual(
+    { facts, justification },
+    { facts: { key: '********', tool: 'rm', reported: facts.reported }, justification: '\\x1b[31m' },
+  );
   leave(bridge, 'second.json', { kind: 'tool-ask', facts: { tool: 'ls' }, justification: '' });
   await until('a later round', async () => (await world.proposals()).length === 2);
   const skipped = running
@@ -144,4 +156,50 @@ test('a directory that others can write is not believed', async (t) => {
   await until('the other is taken', async () => (await world.proposals()).length === 1);
   assert.equal((await theProposal(world)).kind, 'tool-ask');
   assert.match(String((await running.logged('report-skipped')).message), /can be written by others/);
+});
+
+test('a report from which something was taken out is decided under the hash by which its daemon knows it', async (t) => {
+  const world = makeWorld(t);
+  const { bridge, env } = spools(world);
+  const report: Report = { kind: 'tool-ask', facts: { tool: 'rm', key: `k=${fakeToken()}` }, justification: '' };
+  await world.start(env);
+  leave(bridge, '1.json', report);
+  const proposal = await until('it is taken in', async () => (await world.proposals())[0]);
+  assert.deepEqual(proposal.facts, { tool: 'rm', key: '********', reported: reportHash(report) });
+  await world.decide(proposal, 'approved');
+  const found = await until('the decision is there', async () => {
+    const read = readDecision(join(world.data, 'decisions'), 'mcp-bridge', reportHash(report));
+    return read.ok && read.decision?.verdict !== 'pending' ? read.decision : undefined;
+  });
+  assert.partialDeepStrictEqual(found, { verdict: 'approved', by: 'ada', id: proposal.id });
+});
+
+test('what nobody waits for any more expires by itself, and is not taken in later', async (t) => {
+  const world = makeWorld(t);
+  const { bridge, env } = spools(world);
+  const past = new Date(Date.now() - 1000).toISOString();
+  leave(bridge, '1.json', { kind: 'tool-ask', facts: { tool: 'late' }, justification: '', until: past });
+  const soon = new Date(Date.now() + 5000).toISOString();
+  leave(bridge, '2.json', { kind: 'tool-ask', facts: { tool: 'rm' }, justification: '', until: soon });
+  await world.start(env);
+  const proposal = await until('it is taken in', async () => (await world.proposals())[0]);
+  assert.deepEqual([proposal.facts, proposal.expires], [{ tool: 'rm' }, soon]);
+  await until('it expires', async () => (await world.proposals())[0]?.status === 'expired');
+  assert.equal((await world.proposals()).length, 1);
+});
+
+test('a report is not taken for another one that was allowed before', async (t) => {
+  const world = makeWorld(t);
+  const { bridge, env } = spools(world);
+  await world.start(env);
+  for (const tool of ['ls', 'rm']) {
+    leave(bridge, `${tool}.json`, { kind: 'tool-ask', facts: { tool }, justification: '' });
+    const proposal = await until('it is taken in', async () =>
+      (await world.proposals()).find(({ facts }) => facts.tool === tool),
+    );
+    assert.equal(proposal.status, 'pending');
+    await world.decide(proposal, 'approved');
+    const outcome = { result: 'applied', detail: '', diff: '' };
+    assert.equal((await world.operator('POST', `/v1/proposals/${proposal.id}/outcome`, outcome)).status, 200);
+  }
 });

@@ -5,7 +5,15 @@ import fc from 'fast-check';
 import { createIntrospection } from '../../../../daemons/egress/introspection.ts';
 import { createJudge, type SecretFound } from '../../../../daemons/egress/judge.ts';
 import { secretsOf } from '../../../../daemons/egress/secrets.ts';
-import type { Allowed, Judge, Question, Refused, Verdict, WatchStep } from '../../../../daemons/egress/verdict.ts';
+import type {
+  Allowed,
+  Held,
+  Judge,
+  Question,
+  Refused,
+  Verdict,
+  WatchStep,
+} from '../../../../daemons/egress/verdict.ts';
 import { formsOf } from '../../../../daemons/known-secrets/forms.ts';
 import { parseRoutes } from '../../../../daemons/routes/load.ts';
 
@@ -66,13 +74,13 @@ function ask(host: string, target = '/', headers: readonly string[] = [], change
   return { scheme: 'https', authority, method: 'GET', target, headers, kind: 'request', ...change };
 }
 
-function assertAllowed(verdict: Verdict): Allowed {
+function assertAllowed(verdict: Verdict | Held): Allowed {
   assert.equal(verdict.kind, 'allowed', JSON.stringify(verdict));
   if (verdict.kind !== 'allowed') throw new Error('unreachable');
   return verdict;
 }
 
-function assertRefused(verdict: Verdict, status: number, code: string): Refused {
+function assertRefused(verdict: Verdict | Held, status: number, code: string): Refused {
   assert.equal(verdict.kind, 'refused', JSON.stringify(verdict));
   if (verdict.kind !== 'refused') throw new Error('unreachable');
   assert.deepEqual([verdict.status, verdict.code], [status, code]);

@@ -21,10 +21,24 @@ describe('egress settings', () => {
       dataDirectory: '/var/lib/bottled/egress',
       metricsPort: 9098,
       knownSecretsFile: undefined,
+      pipelockSecretsFile: undefined,
       credentialsDirectory: undefined,
+      certificateDirectory: undefined,
+      reports: undefined,
+      hold_ms: 300_000,
     });
     assert.equal(upstream.href, 'http://127.0.0.1:8888/');
     assert.equal(given.size, 0);
+  });
+
+  it('say how long a request waits for the operator, and where it is asked: both places or none', () => {
+    const read = readSettings({ ...needed, EGRESS_HOLD: '1m', EGRESS_REPORTS: '/r', EGRESS_DECISIONS: '/d' });
+    assert.ok(read.ok);
+    assert.deepEqual([read.settings.hold_ms, read.settings.reports], [60_000, { spool: '/r', decisions: '/d' }]);
+    for (const wrong of [{ EGRESS_HOLD: '16m' }, { EGRESS_HOLD: 'soon' }, { EGRESS_REPORTS: '/r' }]) {
+      const refused = readSettings({ ...needed, ...wrong });
+      assert.equal(refused.ok ? 0 : refused.problems.length, 1);
+    }
   });
 
   it('are refused with every problem at once, not only the first', () => {
