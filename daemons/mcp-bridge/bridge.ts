@@ -1,16 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Log } from '../log/log.ts';
+import { createReporter } from '../reports/reporter.ts';
 import type { Scanner } from '../scanner/finding.ts';
 import { createScanner } from '../scanner/scanner.ts';
+import { printable } from '../text/printable.ts';
 import { isSameTool, type PolicyConfig, type ToolConfig } from './config/policy.ts';
 import { healthOf } from './health.ts';
 import { createInterceptor } from './interceptor/handler.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { createAskOperator } from './policy/ask-operator.ts';
 import { createEnforcer, type Enforcer } from './policy/enforce.ts';
+import { createForeignSecrets } from './policy/foreign-secrets.ts';
 import { createRedactor, type Redactor } from './policy/redact.ts';
 import { createCallBudget } from './relay/call-budget.ts';
 import { createGuard } from './relay/guard.ts';
+import { createHeaderParameters } from './relay/header-parameters.ts';
 import { createMergedEndpoint } from './relay/merged-endpoint.ts';
 import type { Endpoint } from './relay/route.ts';
 import { createToolEndpoint, type ToolEndpoint } from './relay/tool-endpoint.ts';
@@ -20,6 +25,7 @@ import { createBridgeServer } from './serve/server.ts';
 import { createSessions } from './serve/sessions.ts';
 import type { Front } from './serve/streamable.ts';
 import type { Settings } from './settings.ts';
+import { fewLines } from './tools/few-lines.ts';
 import type { Driver, ProcessManager } from './tools/process.ts';
 
 export interface BridgeOptions {
@@ -46,29 +52,38 @@ interface ServedTool {
   readonly guarded: Endpoint;
 }
 
-/** A session of the legacy era of which nothing was heard for so long ends. Milliseconds. */
-const SESSION_IDLE_MS = 1_800_000;
 /** So long a call of a client of 2026-07-28 waits for what its tool asked. Milliseconds. */
 const PATIENCE_MS = 600_000;
 /** Milliseconds since the epoch, never going back, finer than a millisecond. */
 const clock = (): number => performance.timeOrigin + performance.now();
+/** What is kept of all sessions for clients that resume. Characters. */
+const KEPT_CHARACTERS = 64 * 1024 * 1024;
+/** Answers that say that somebody asked for what is not his. */
+const REFUSALS = new Set([400, 401, 403, 404]);
 const SMALLEST_LIMIT = 10 * 1024 * 1024;
 
 export function createBridge({ settings, policy, managers, log }: BridgeOptions): Bridge {
+  const foreign = settings.knownSecrets.length === 0 ? undefined : createForeignSecrets(settings.knownSecrets);
+  const ask =
+    settings.reports &&
+    createAskOperator({
+      reporter: createReporter({ source: 'mcp-bridge', places: settings.reports, clock: Date.now }),
+      redactor: () => redactor,
+    });
   let scanner = scannerOf(policy);
   let redactor = redactorOf(policy);
   let enforcer = enforcerOf(policy, redactor);
+  let digest = policy.digest;
   const served = new Map<string, ServedTool>();
   const tools = (): Iterable<ToolEndpoint> => [...served.values()].map(({ tool }) => tool);
 
   const metrics = createMetrics({
     sessions: () => sessions.active(),
-    processStatus: () => (healthOf(tools()).isHealthy ? 1 : 0),
-    restarts: () => [...tools()].reduce((sum, tool) => sum + tool.restarts(), 0),
+    processStatus: () => (healthOf(tools(), digest).isHealthy ? 1 : 0),
   });
   const sessions = createSessions({
     most: settings.mostSessions,
-    idleTimeout: SESSION_IDLE_MS,
+    idleTimeout: settings.sessionIdle,
     clock,
     onOpen: metrics.countSessionOpened,
     onEnd: (session) => metrics.countSession(clock() - session.startedAt, session.evicted()),
@@ -76,6 +91,7 @@ export function createBridge({ settings, policy, managers, log }: BridgeOptions)
   const front: Front = {
     sessions,
     clock,
+    memory: { used: 0, most: KEPT_CHARACTERS },
     onAnswered: metrics.countMessage,
     onReconnected: metrics.countReconnection,
   };
@@ -90,13 +106,18 @@ export function createBridge({ settings, policy, managers, log }: BridgeOptions)
     admit: createAdmission({ hosts: settings.hosts, token: settings.token }),
     endpointOf: (tool) => (tool === undefined ? merged : served.get(tool)?.guarded),
     bodyLimit: (tool) => (tool === undefined ? largest() : (served.get(tool)?.config.limits.messageSize ?? largest())),
-    health: () => healthOf(tools()),
+    health: () => healthOf(tools(), digest),
     other(request, response, path) {
       if (!interceptor.handles(path)) return false;
       void interceptor.handle(request, response);
       return true;
     },
-    onRequest: metrics.countHttp,
+    onRequest(path, status, asked) {
+      metrics.countHttp(path, status);
+      if (!REFUSALS.has(status)) return;
+      const what = printable(asked, 200);
+      log('warn', `refused ${what} with ${status}`, { event: 'request-refused', asked: what, status });
+    },
   });
   for (const config of policy.tools.values()) serve(config);
 
@@ -106,15 +127,15 @@ export function createBridge({ settings, policy, managers, log }: BridgeOptions)
   }
 
   function scannerOf({ redact }: PolicyConfig): Scanner | undefined {
-    return redact.scanner ? createScanner() : undefined;
+    return redact.scanner ? createScanner({ knownSecrets: settings.knownSecrets }) : undefined;
   }
 
   function redactorOf({ redact, secrets }: PolicyConfig): Redactor {
-    return createRedactor(secrets, scanner, redact.knownSecrets);
+    return createRedactor({ secrets, foreign, scanner, hidesKnown: redact.knownSecrets });
   }
 
   function enforcerOf({ rules }: PolicyConfig, own: Redactor): Enforcer {
-    return createEnforcer({ rules, redactor: own, log });
+    return createEnforcer({ rules, redactor: own, ask, log });
   }
 
   function serve(config: ToolConfig): void {
@@ -127,7 +148,14 @@ export function createBridge({ settings, policy, managers, log }: BridgeOptions)
       idleTimeout: config.idleTimeout,
       callTimeout: limits.callTimeout,
       patience: PATIENCE_MS,
-      start: async ({ onMessage, onDropped }) => {
+      health: config.health,
+      onRestart: () => metrics.countRestart(name),
+      onHung: () =>
+        log('error', `the tool ${name} gives no sign of life; it is ended and started anew`, {
+          event: 'tool-hung',
+          tool: name,
+        }),
+      start: async ({ onMessage, onDropped, environment = {} }) => {
         const process = await manager.start(config.command, {
           onMessage,
           onDropped(dropped) {
@@ -138,9 +166,11 @@ export function createBridge({ settings, policy, managers, log }: BridgeOptions)
             });
             onDropped(dropped);
           },
-          onStderr: (line) => log('info', `${name}: ${line}`, { event: 'tool-stderr', tool: name }),
+          onStderr: fewLines((line) => log('info', `${name}: ${line}`, { event: 'tool-stderr', tool: name })),
           maxMessage: limits.messageSize,
-          mask: redactor.mask,
+          environment,
+          // The redactor of a later policy masks what a process of today says then.
+          mask: (text) => redactor.mask(text),
         });
         log('info', `the tool ${name} runs (${process.id})`, {
           event: 'tool-started',
@@ -159,13 +189,15 @@ export function createBridge({ settings, policy, managers, log }: BridgeOptions)
         return process;
       },
     });
-    const guarded = createGuard(tool, {
+    const headerParameters = createHeaderParameters(tool);
+    const guarded = createGuard(headerParameters.endpoint, {
       tool: name,
       enforcer: () => enforcer,
       budget: createCallBudget(name, limits),
       onInspected: metrics.countInspected,
     });
-    served.set(name, { config, tool, guarded });
+    metrics.noteTool(name);
+    served.set(name, { config, tool, guarded: headerParameters.checked(guarded) });
   }
 
   async function configure(next: PolicyConfig): Promise<void> {
@@ -173,6 +205,7 @@ export function createBridge({ settings, policy, managers, log }: BridgeOptions)
     scanner = scannerOf(next);
     redactor = redactorOf(next);
     enforcer = enforcerOf(next, redactor);
+    digest = next.digest;
     const gone = [...served.values()].filter(({ config }) => {
       const after = next.tools.get(config.name);
       return after === undefined || !isSameTool(config, after);

@@ -10,6 +10,7 @@ import { watchDirectoryOf } from '../watch/watch-directory.ts';
 import { type Bridge, createBridge } from './bridge.ts';
 import { loadPolicy } from './config/load.ts';
 import { readSecret } from './config/secrets.ts';
+import { within } from './relay/within.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { createDockerManager } from './tools/docker.ts';
 import { createE2bManager } from './tools/e2b.ts';
@@ -20,8 +21,11 @@ import type { Driver, ProcessManager } from './tools/process.ts';
 const EXIT_CONFIG = 2;
 const EXIT_FAILED = 1;
 /** How long requests may go on after SIGTERM. */
-const DRAIN_MS = 2500;
-const STOP_MS = 4800;
+const DRAIN_MS = 2000;
+/** How long tools have then to end by themselves; what is left is swept away. */
+const TOOLS_MS = 2500;
+/** The last resort: less than the bundle waits for a daemon. */
+const STOP_MS = 7500;
 
 const log = createLog('mcp-bridge');
 await main();
@@ -62,6 +66,10 @@ async function main(): Promise<void> {
       tools: names,
     },
   );
+  if (names.length === 0) {
+    const message = `${settings.file} names no tool, so there is nothing to call; write spec.tools into it`;
+    log('warn', message, { event: 'no-tools', file: settings.file });
+  }
 
   const reload = createReload(settings, bridge);
   process.on('SIGHUP', reload);
@@ -124,6 +132,6 @@ async function drain(bridge: Bridge, connections: ReadonlySet<Socket>): Promise<
   const closed = new Promise((resolve) => bridge.server.close(resolve));
   bridge.server.closeIdleConnections();
   await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())]);
-  await bridge.stop();
+  await within(TOOLS_MS, bridge.stop());
   for (const socket of connections) socket.destroy();
 }

@@ -6,7 +6,6 @@ export interface Gauges {
   sessions(): number;
   /** 1 where every tool can be used, 0 where one cannot. */
   processStatus(): number;
-  restarts(): number;
 }
 
 /** The counters of the bridge, in the text format of Prometheus. */
@@ -20,6 +19,10 @@ export interface Metrics {
   /** A tool asked a client for something, and the policy had its say. */
   countInspected(verdict: 'passed' | 'blocked'): void;
   countReload(outcome: 'taken' | 'refused'): void;
+  /** A tool is served from now on: it shows with 0 restarts. */
+  noteTool(tool: string): void;
+  /** A tool was started because a process of it before had failed. */
+  countRestart(tool: string): void;
   render(): string;
 }
 
@@ -59,11 +62,7 @@ export function createMetrics(gauges: Gauges): Metrics {
     'Requests of tools to clients, by verdict.',
     2,
   );
-  const restarts = createGauge(
-    'bridge_process_restarts_total',
-    'Starts of a tool after it had failed.',
-    gauges.restarts,
-  );
+  const restarts = createCounter('bridge_process_restarts_total', 'Starts of a tool after it had failed.', MOST_SERIES);
   const families = [
     messages,
     duration,
@@ -96,6 +95,8 @@ export function createMetrics(gauges: Gauges): Metrics {
     countReconnection: () => reconnections.add({}),
     countInspected: (verdict) => inspected.add({ verdict }),
     countReload: (outcome) => reloads.add({ outcome }),
+    noteTool: (tool) => restarts.add({ tool }, 0),
+    countRestart: (tool) => restarts.add({ tool }),
     render: () => families.map((family) => family.render()).join(''),
   };
 }

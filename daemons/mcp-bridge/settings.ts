@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Problem, problemOf } from '../../config/problem.ts';
+import { readPlaces } from '../reports/places.ts';
+import type { ReportPlaces } from '../reports/reporter.ts';
 
 /** What the environment says. */
 export interface Settings {
@@ -17,6 +19,12 @@ export interface Settings {
   /** Where secrets are files; undefined where there are none. */
   readonly credentials: string | undefined;
   readonly mostSessions: number;
+  /** A session of which nothing was heard for so long, and that does not listen, ends. Milliseconds. */
+  readonly sessionIdle: number;
+  /** Files with fingerprints of the secrets of other daemons. */
+  readonly knownSecrets: readonly string[];
+  /** By which the operator is asked; undefined where nobody can be asked. */
+  readonly reports: ReportPlaces | undefined;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -50,6 +58,8 @@ export function readSettings(
       problems.push(problemOf('MCP_BRIDGE_ALLOWED_HOSTS', `${JSON.stringify(host)} is not a host name`));
   const credentials = variables.CREDENTIALS_DIRECTORY || undefined;
   const token = readToken(credentials, variables.MCP_BRIDGE_AUTH ?? 'auto', problems);
+  const reports = readPlaces(variables, 'MCP_BRIDGE_REPORTS', 'MCP_BRIDGE_DECISIONS');
+  problems.push(...reports.problems);
   const settings: Settings = {
     file,
     listen: variables.MCP_BRIDGE_LISTEN || '::',
@@ -59,6 +69,9 @@ export function readSettings(
     token,
     credentials,
     mostSessions: Math.max(1, number('MCP_BRIDGE_MAX_SESSIONS', 2000, 100_000)),
+    sessionIdle: Math.max(1, number('MCP_BRIDGE_SESSION_IDLE', 1800, 604_800)) * 1000,
+    knownSecrets: (variables.MCP_BRIDGE_KNOWN_SECRETS ?? '').split(',').filter((file) => file !== ''),
+    reports: reports.places,
   };
   return problems.length > 0 ? { ok: false, problems } : { ok: true, settings };
 }

@@ -1,3 +1,4 @@
+import { digestOf, digestOfFile } from '../../../config/digest.ts';
 import { type LoadedConfig, loadConfig, parseConfig } from '../../../config/load.ts';
 import { type Node, placeOf } from '../../../config/node.ts';
 import { type Finding, formatPath, type Path, type Problem } from '../../../config/problem.ts';
@@ -21,16 +22,23 @@ export type LoadedPolicy =
 /** Reads and checks `polis-policy.yaml` and the secrets that it names. Never rejects: what is wrong is in the result, all of it. */
 export async function loadPolicy(file: string, sources: SecretSources): Promise<LoadedPolicy> {
   const secrets = createSecrets(sources);
-  return made(file, await loadConfig(file, policySchema, optionsOf(secrets)), secrets);
+  // Before the file is read: where it changes in between, the change is told, and both are read again.
+  const digest = digestOfFile(file);
+  return made(file, await loadConfig(file, policySchema, optionsOf(secrets)), secrets, digest);
 }
 
 /** As {@link loadPolicy}, of a text that is at hand; messages name it `file`. */
 export async function parsePolicy(file: string, text: string, sources: SecretSources): Promise<LoadedPolicy> {
   const secrets = createSecrets(sources);
-  return made(file, await parseConfig(file, text, policySchema, optionsOf(secrets)), secrets);
+  return made(file, await parseConfig(file, text, policySchema, optionsOf(secrets)), secrets, digestOf(text));
 }
 
-function made(file: string, loaded: LoadedConfig<PolicyFile>, secrets: Secrets): LoadedPolicy {
+function made(
+  file: string,
+  loaded: LoadedConfig<PolicyFile>,
+  secrets: Secrets,
+  digest: string | undefined,
+): LoadedPolicy {
   if (!loaded.ok) return loaded;
   const { metadata, spec } = loaded.value;
   const tools = new Map(spec.tools.map((entry) => [entry.name, toolOf(entry, secrets)]));
@@ -40,6 +48,7 @@ function made(file: string, loaded: LoadedConfig<PolicyFile>, secrets: Secrets):
     rules: rulesOf(loaded.value),
     redact: { knownSecrets: spec.redact.known_secrets, scanner: spec.redact.scanner },
     secrets: secrets.used(),
+    digest,
   };
   const warnings = [...policyWarnings(loaded.value)].map(([path, message]) => ({
     file,

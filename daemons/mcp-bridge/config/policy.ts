@@ -15,6 +15,8 @@ export interface PolicyConfig {
   };
   /** What \${VAR} put in, whether or not results are cleaned of it: it must not reach a log. */
   readonly secrets: readonly NamedSecret[];
+  /** Of the file, by `config/digest.ts`; undefined where it vanished while it was read. */
+  readonly digest: string | undefined;
 }
 
 /** One tool. Times in milliseconds, sizes in bytes. */

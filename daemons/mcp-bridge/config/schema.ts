@@ -137,7 +137,7 @@ export const policySchema = z.strictObject({
           z.strictObject({
             known_secrets: key(
               z._default(z.boolean(), true),
-              `true: every secret that \${VAR} put into this file is hidden in what tools send, in every usual encoding.`,
+              `true: every secret that \${VAR} put into this file, and every credential of MCP_BRIDGE_KNOWN_SECRETS, is hidden in what tools send, in every usual encoding.`,
             ),
             scanner: key(
               z._default(z.boolean(), false),

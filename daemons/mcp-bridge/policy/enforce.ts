@@ -21,13 +21,18 @@ export type Verdict =
       readonly decision: Decision;
     };
 
-/** Asks a person. `false` and a rejection are a no. */
-export type Ask = (question: Question) => Promise<boolean>;
+/** Asks a person. A rejection is a no. */
+export type Ask = (question: Question) => Promise<Answer>;
+
+/** `why`: for who is refused. Holds no secret. */
+export type Answer = { readonly allowed: true } | { readonly allowed: false; readonly why: string };
 
 export interface Question {
   readonly exchange: Exchange;
   readonly rule: string;
   readonly reason: string;
+  /** How long there is for an answer. Milliseconds. */
+  readonly timeout: number;
   /** Aborted when the time for an answer is over, or who asked has gone. */
   readonly signal: AbortSignal;
 }
@@ -91,11 +96,16 @@ export function createEnforcer(options: EnforcerOptions): Enforcer {
     until.addEventListener('abort', () => resolve('gone'), { once: true });
     if (until.aborted) resolve('gone');
     const rule = decision.rule ?? '';
-    const answer = await Promise.race([options.ask({ exchange, rule, reason: decision.reason, signal: until }), gone]);
+    const question = { exchange, rule, reason: decision.reason, timeout, signal: until };
+    const answer = await Promise.race([options.ask(question), gone]);
     if (answer === 'gone') return refused(exchange, decision, 'nobody answered in time');
-    return answer === true
-      ? cleaned(exchange, exchange, decision)
-      : refused(exchange, decision, 'it was asked for and refused');
+    log(answer.allowed ? 'info' : 'warn', `${mask(describe(exchange))} ${toldAs(answer)}`, {
+      event: 'policy-answer',
+      ...fieldsOf(exchange),
+      rule,
+      allowed: answer.allowed,
+    });
+    return answer.allowed ? cleaned(exchange, exchange, decision) : refused(exchange, decision, mask(answer.why));
   }
 
   /** What goes to a client goes without the secrets that are known here, whatever rule let it pass. */
@@ -158,6 +168,10 @@ function passed(exchange: Exchange, made: Exchange, decision: Decision): Verdict
 function refused(exchange: Exchange, decision: Decision, why = decision.reason): Verdict {
   const by = decision.rule === undefined ? 'by policy' : `by rule ${JSON.stringify(decision.rule)}`;
   return { pass: false, message: `${describe(exchange)} is blocked ${by}: ${why}`, decision };
+}
+
+function toldAs(answer: Answer): string {
+  return answer.allowed ? 'passes: the operator said yes' : `does not pass: ${answer.why}`;
 }
 
 const PARTICIPLES = { block: 'blocked', redact: 'redacted', modify: 'modified', ask: 'asked for' } as const;

@@ -1,14 +1,19 @@
+import { covered } from '../../known-secrets/cover.ts';
 import type { NamedSecret } from '../../known-secrets/forms.ts';
-import { type Matcher, matcherOf } from '../../known-secrets/matcher.ts';
+import { matcherOf } from '../../known-secrets/matcher.ts';
 import type { Scanner } from '../../scanner/finding.ts';
 import { createEffort } from './effort.ts';
+import type { ForeignSecrets } from './foreign-secrets.ts';
 import { isList, isObject, type JsonValue } from './json.ts';
 import { withValuesChanged } from './json-path.ts';
 import type { Redaction } from './judge.ts';
 
 /** Takes secrets out of values that are on their way to a client. */
 export interface Redactor {
-  /** Hides every known secret. `value` itself where there is none. Throws where the value is nested too deep. */
+  /**
+   * Hides every known secret. `value` itself where there is none. Throws where the value is nested too deep, or where it is not known what is
+   * secret.
+   */
   known(value: JsonValue): JsonValue;
   /** Withholds each text in which the scanner finds something. Rejects where the scan could not be finished. Undefined: there is no scanner. */
   readonly scanned: ((value: JsonValue) => Promise<JsonValue>) | undefined;
@@ -16,12 +21,44 @@ export interface Redactor {
   mask(text: string): string;
 }
 
-/** A redactor of `secrets`, and of what `scanner` finds. Where not `hidesKnown`, known secrets are hidden in logs only. */
-export function createRedactor(secrets: readonly NamedSecret[], scanner?: Scanner, hidesKnown = true): Redactor {
-  const matcher = matcherOf(secrets);
-  const mask = (text: string): string => masked(matcher, text);
+export interface RedactorOptions {
+  /** Secrets that are held here. */
+  readonly secrets: readonly NamedSecret[];
+  /** Those of other daemons. */
+  readonly foreign?: ForeignSecrets | undefined;
+  readonly scanner?: Scanner | undefined;
+  /** false: known secrets are hidden in logs only. Default true. */
+  readonly hidesKnown?: boolean;
+}
+
+/** A redactor of known secrets, and of what the scanner finds. */
+export function createRedactor({ secrets, foreign, scanner, hidesKnown = true }: RedactorOptions): Redactor {
+  const { find } = matcherOf(secrets);
+  const cover = (text: string): string => covered(text, find, ({ name }) => `[redacted: ${name}]`);
+
+  function known(value: JsonValue): JsonValue {
+    if (!hidesKnown) return value;
+    const own = secrets.length > 0 ? withTexts(value, cover) : value;
+    const hider = foreign?.hider();
+    // Most values hold none, and one look at the whole tells.
+    if (hider === undefined || !hider.isIn(allTexts(own))) return own;
+    const made = withTexts(own, hider.hide);
+    if (hider.isIn(allTexts(made))) throw new Error('it holds a known secret across several of its texts');
+    return made;
+  }
+
+  /** For logs: while the fingerprints cannot be read, what is known is hidden. */
+  function mask(text: string): string {
+    const made = cover(text);
+    try {
+      return foreign?.hider().hide(made) ?? made;
+    } catch {
+      return made;
+    }
+  }
+
   return {
-    known: (value) => (hidesKnown && secrets.length > 0 ? withTexts(value, mask) : value),
+    known,
     scanned: scanner === undefined ? undefined : (value) => withFindingsWithheld(scanner, value),
     mask,
   };
@@ -41,27 +78,6 @@ export function redactByRule(value: JsonValue, { paths, patterns }: Redaction): 
 }
 
 const REDACTED = '[redacted]';
-
-/** Overlapping matches are one stretch: what is left between two would tell a part. */
-function masked(matcher: Matcher, text: string): string {
-  const bytes = Buffer.from(text);
-  const matches = matcher.find(bytes);
-  if (matches.length === 0) return text;
-  const pieces: string[] = [];
-  let from = 0;
-  let hidden: { readonly name: string; readonly end: number } | undefined;
-  for (const { name, start, end } of matches) {
-    if (hidden !== undefined && start <= hidden.end) {
-      hidden = { name: hidden.name, end: Math.max(hidden.end, end) };
-      continue;
-    }
-    if (hidden !== undefined) from = hidden.end;
-    pieces.push(bytes.toString('utf8', from, start), `[redacted: ${name}]`);
-    hidden = { name, end };
-  }
-  pieces.push(bytes.toString('utf8', hidden?.end ?? 0));
-  return pieces.join('');
-}
 
 /** A copy with every text changed, names of keys as well; the value itself where nothing changes. */
 function withTexts(value: JsonValue, change: (text: string) => string): JsonValue {
@@ -111,6 +127,11 @@ async function scan(scanner: Scanner, text: string): Promise<string | undefined>
   if (first === undefined) return result.unlisted > 0 ? 'a secret' : undefined;
   const more = result.findings.length + result.unlisted - 1;
   return more === 0 ? first.what : `${first.what} and ${more} more`;
+}
+
+/** All texts below one another, as they are: in JSON they would be escaped once more. */
+function allTexts(value: JsonValue): string {
+  return [...textsIn(value)].join('\n');
 }
 
 function* textsIn(value: JsonValue): Generator<string> {

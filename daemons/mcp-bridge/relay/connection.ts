@@ -43,6 +43,8 @@ export interface ConnectionEvents {
 export type StartTool = (handlers: {
   readonly onMessage: (message: JsonObject, line: string) => void;
   readonly onDropped: (dropped: DroppedLine) => void;
+  /** Variables for this process alone. */
+  readonly environment?: Readonly<Record<string, string>>;
 }) => Promise<ToolProcess>;
 
 /** One process of a tool, to which any number of callers speak at once: ids and progress tokens are its own. */
@@ -51,6 +53,10 @@ export interface Connection {
   /** Calls without an answer. */
   pending(): number;
   hasEnded(): boolean;
+  /** Calls that it must answer within a time. */
+  working(): number;
+  /** Whether the tool has said anything since this was last asked. */
+  takeHeard(): boolean;
   /** Never rejects: a tool that dies answers with an error. */
   request(call: Call): Promise<Outcome>;
   notify(method: string, params: JsonObject): void;
@@ -68,9 +74,16 @@ interface Pending {
 
 /** Questions of one process that have no answer yet. */
 const MOST_SERVED = 256;
+/** Characters that may wait for a tool which reads slower than is written to it; then calls are refused. */
+const MOST_WAITING = 32 * 1024 * 1024;
 
 /** Starts the tool and speaks to it. Rejects as {@link StartTool} does. */
-export async function openConnection(tool: string, start: StartTool, events: ConnectionEvents): Promise<Connection> {
+export async function openConnection(
+  tool: string,
+  start: StartTool,
+  events: ConnectionEvents,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Connection> {
   const pending = new Map<number, Pending>();
   const served = new Map<Id, AbortController>();
   let lastId = 0;
@@ -78,8 +91,10 @@ export async function openConnection(tool: string, start: StartTool, events: Con
   const early: string[] = [];
   let process: ToolProcess | undefined;
   let blocked: Promise<void> | undefined;
+  let waiting = 0;
+  let isHeard = true;
 
-  process = await start({ onMessage, onDropped });
+  process = await start({ onMessage, onDropped, environment });
   const running = process;
   void running.ended.then((end) => {
     ended = end;
@@ -100,6 +115,7 @@ export async function openConnection(tool: string, start: StartTool, events: Con
     }
     const writer = process;
     if (blocked !== undefined) {
+      waiting += line.length;
       blocked = blocked.then(() => write(writer, line));
       return;
     }
@@ -108,21 +124,22 @@ export async function openConnection(tool: string, start: StartTool, events: Con
 
   /** While the tool reads slower than is written, what follows waits in order. */
   function hold(writer: ToolProcess): void {
-    const waiting = writer.drained();
-    blocked = waiting;
-    void unblock(waiting);
+    blocked = writer.drained();
+    void unblock(blocked);
   }
 
-  async function unblock(waiting: Promise<void>): Promise<void> {
-    await waiting;
-    while (blocked !== undefined && blocked !== waiting) {
-      waiting = blocked;
-      await waiting;
+  async function unblock(first: Promise<void>): Promise<void> {
+    let last = first;
+    await last;
+    while (blocked !== undefined && blocked !== last) {
+      last = blocked;
+      await last;
     }
     blocked = undefined;
   }
 
   async function write(writer: ToolProcess, line: string): Promise<void> {
+    waiting -= line.length;
     if (!writer.send(line)) await writer.drained();
   }
 
@@ -147,6 +164,8 @@ export async function openConnection(tool: string, start: StartTool, events: Con
         failure(CODE.internal, `The tool "${tool}" ${describeEnd(ended)}; it is started again for the next call`),
       );
     if (call.signal.aborted) return Promise.resolve(failure(CODE.internal, 'The request was cancelled'));
+    if (waiting > MOST_WAITING)
+      return Promise.resolve(failure(CODE.internal, `The tool "${tool}" reads too slowly; try again later`));
     lastId += 1;
     const id = lastId;
     const meta = metaOf(call.params);
@@ -171,6 +190,7 @@ export async function openConnection(tool: string, start: StartTool, events: Con
   }
 
   function onMessage(parsed: JsonObject, line: string): void {
+    isHeard = true;
     const exact = parseExact(line);
     const message = classify(isObject(exact) ? exact : parsed);
     if (message.kind === 'response') {
@@ -235,7 +255,15 @@ export async function openConnection(tool: string, start: StartTool, events: Con
     pending: () => pending.size,
     hasEnded: () => ended !== undefined,
     request,
-    notify: (method, params) => send(notificationLine(method, params)),
+    working: () => [...pending.values()].filter(({ call }) => call.timeout !== undefined).length,
+    takeHeard() {
+      const was = isHeard;
+      isHeard = false;
+      return was;
+    },
+    notify(method, params) {
+      if (waiting <= MOST_WAITING) send(notificationLine(method, params));
+    },
     async stop() {
       await running.stop();
     },

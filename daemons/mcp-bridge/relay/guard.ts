@@ -70,8 +70,7 @@ export function createGuard(endpoint: Endpoint, options: GuardOptions): Endpoint
 
   async function judgeOutcome(route: Route, outcome: Outcome): Promise<Outcome> {
     const { caller, method, params, signal } = route;
-    if ('result' in outcome && outcome.result.resultType === 'input_required')
-      return await judgeInputs(route, outcome.result);
+    if ('result' in outcome && isObject(outcome.result.inputRequests)) return await judgeInputs(route, outcome.result);
     const said: JsonObject = 'result' in outcome ? outcome.result : { ...outcome.error };
     const checked = check('result', caller, method, params, signal, said);
     const verdict = checked instanceof Promise ? await checked : checked;
@@ -81,19 +80,22 @@ export function createGuard(endpoint: Endpoint, options: GuardOptions): Endpoint
     return 'result' in outcome ? { result } : { error: errorFrom(result, outcome.error) };
   }
 
-  /** The questions inside of a result of 2026-07-28, one by one. */
-  async function judgeInputs(route: Route, result: JsonObject): Promise<Outcome> {
+  /** A result that asks: its questions one by one, and what stands beside them as any other result. */
+  async function judgeInputs(route: Route, { inputRequests, ...rest }: JsonObject): Promise<Outcome> {
     const requests: Record<string, JsonValue> = {};
-    for (const [key, value] of Object.entries(objectOf(result.inputRequests))) {
+    for (const [key, value] of Object.entries(objectOf(inputRequests))) {
       const request = objectOf(value);
       const method = textOf(request.method);
       const params = objectOf(request.params);
       const verdict = await check('tool-request', route.caller, method, params, route.signal);
       options.onInspected(verdict.pass ? 'passed' : 'blocked');
       if (!verdict.pass) return refused(route.method, verdict.message);
-      requests[key] = verdict.isChanged ? { ...request, params: verdict.params } : request;
+      requests[key] = verdict.isChanged ? { method, params: verdict.params } : { method, params };
     }
-    return { result: result.inputRequests === undefined ? result : { ...result, inputRequests: requests } };
+    const { caller, method, params, signal } = route;
+    const verdict = await check('result', caller, method, params, signal, rest);
+    if (!verdict.pass) return refused(method, verdict.message);
+    return { result: { ...objectOf(verdict.result), inputRequests: requests } };
   }
 
   function guardedClient(client: Client): Client {

@@ -1,8 +1,9 @@
 import type { JsonObject } from '../policy/json.ts';
-import { type Connection, openConnection, type StartTool } from './connection.ts';
+import { type Connection, type ConnectionEvents, openConnection, type StartTool } from './connection.ts';
 import { initialize, openingWith } from './opening.ts';
 import { CODE } from './protocol.ts';
 import { failure, type Notification, type Outcome, type Request } from './rpc.ts';
+import { traceEnvironment } from './trace.ts';
 
 /** What a holder of a lease hears. */
 export interface Holder {
@@ -31,6 +32,8 @@ export interface LegacyPool {
    * none can be had before `signal`.
    */
   lease(capabilities: JsonObject, holder: Holder, signal: AbortSignal, agent: string): Promise<LegacyLink>;
+  /** The process that callers share, where one runs. */
+  shared(): Connection | undefined;
   giveBack(link: LegacyLink): void;
   /** As {@link giveBack} for a process that may still work for its holder: it is ended. */
   discard(link: LegacyLink): void;
@@ -53,6 +56,8 @@ export interface LegacyPoolOptions {
   readonly onCommonRequest: (request: Request) => Outcome;
   /** Called when all processes are taken and another caller waits: may free one. */
   readonly onCrowded: () => void;
+  /** The process that callers share does not open in the legacy era. */
+  readonly onNotLegacy: () => void;
 }
 
 /** A tool refuses to speak the legacy era. */
@@ -69,13 +74,18 @@ interface Started {
   readonly bind: (events: LegacyEvents) => void;
 }
 
-async function startLegacy(tool: string, start: StartTool): Promise<Started> {
+async function startLegacy(
+  tool: string,
+  start: StartTool,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Started> {
   let bound: LegacyEvents | undefined;
-  const connection = await openConnection(tool, start, {
+  const events: ConnectionEvents = {
     onNotification: (notification) => bound?.onNotification(notification),
     onRequest: (request, signal) => bound?.onRequest(request, signal) ?? Promise.resolve(nobody(request.method)),
     onEnd: () => bound?.onEnd(),
-  });
+  };
+  const connection = await openConnection(tool, start, events, environment);
   return {
     connection,
     bind(events) {
@@ -84,14 +94,14 @@ async function startLegacy(tool: string, start: StartTool): Promise<Started> {
   };
 }
 
-/** Opens a tool with the handshake of 2025. Rejects with {@link NotLegacy} where it refuses, otherwise as {@link StartTool} does. */
+/** Opens a tool for one session with the handshake of 2025. Rejects with {@link NotLegacy} where it refuses, otherwise as {@link StartTool} does. */
 export async function openLegacy(
   tool: string,
   start: StartTool,
   opening: JsonObject,
   events: LegacyEvents,
 ): Promise<{ readonly connection: Connection; readonly said: JsonObject }> {
-  return await shakeHands(await startLegacy(tool, start), opening, events);
+  return await shakeHands(await startLegacy(tool, start, traceEnvironment(opening)), opening, events);
 }
 
 async function shakeHands(
@@ -114,6 +124,7 @@ export function createLegacyPool(options: LegacyPoolOptions): LegacyPool {
   const waiting = new Set<() => void>();
   let opening = 0;
   let shared: Promise<LegacyLink> | undefined;
+  let sharedLink: LegacyLink | undefined;
   let spare: { readonly started: Promise<Started | undefined>; since: number } | undefined;
   let isStopped = false;
 
@@ -168,9 +179,11 @@ export function createLegacyPool(options: LegacyPoolOptions): LegacyPool {
 
   async function openShared(): Promise<LegacyLink> {
     try {
-      return await open(COMMON, '', {});
+      sharedLink = await open(COMMON, '', {});
+      return sharedLink;
     } catch (error) {
       shared = undefined;
+      if (error instanceof NotLegacy) options.onNotLegacy();
       throw error;
     }
   }
@@ -263,6 +276,7 @@ export function createLegacyPool(options: LegacyPoolOptions): LegacyPool {
       shared = undefined;
       return await common();
     },
+    shared: () => (sharedLink?.connection.hasEnded() === false ? sharedLink.connection : undefined),
     lease,
     giveBack,
     discard,

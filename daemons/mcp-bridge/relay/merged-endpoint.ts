@@ -5,9 +5,16 @@ import { agreedVersion } from './opening.ts';
 import { BRIDGE, CODE, META, MODERN, NEWEST_LEGACY, REMOVED } from './protocol.ts';
 import type { Client, Endpoint, Route, Upstream } from './route.ts';
 import { failure, type Notification, type Outcome, withMeta } from './rpc.ts';
+import { inParallel, within } from './within.ts';
 
 /** Lists of a tool that go on and on are cut off after so many pages. */
 const MOST_PAGES = 100;
+const TASKS = 'io.modelcontextprotocol/tasks';
+/** Tools that are opened at once for one client. */
+const MOST_OPENING = 8;
+/** So long one tool holds up the answer of the others, and so long all of them together. Milliseconds. */
+const TOOL_MS = 5000;
+const ALL_MS = 10_000;
 
 const LISTS: Readonly<Record<string, { readonly key: string; readonly capability: string }>> = {
   'tools/list': { key: 'tools', capability: 'tools' },
@@ -48,70 +55,106 @@ export function createMergedEndpoint(
     const { caller, id, signal } = route;
     const { progressToken: _token, ...meta } = objectOf(route.params._meta);
     const asked = { caller, id, signal, method: 'server/discover', params: { _meta: meta }, notify: () => undefined };
-    const found = await Promise.all(
-      [...tools()].map(async ([name, tool]): Promise<[string, JsonObject] | undefined> => {
-        const outcome = await tool.modern(asked);
-        if ('result' in outcome) return [name, outcome.result];
-        onAbsent(name, outcome.error.message);
-        return undefined;
-      }),
-    );
-    return new Map(found.filter((one) => one !== undefined));
+    const found = new Map<string, JsonObject>();
+    const all = inParallel(MOST_OPENING, tools(), async ([name, tool]) => {
+      const outcome = await within(TOOL_MS, tool.modern(asked));
+      if (outcome === undefined) onAbsent(name, `the tool "${name}" did not answer within ${TOOL_MS / 1000} s`);
+      else if ('error' in outcome) onAbsent(name, outcome.error.message);
+      else found.set(name, outcome.result);
+    });
+    await within(ALL_MS, all);
+    return new Map([...tools().keys()].flatMap((name) => entryOf(found, name)));
   }
 
+  /** Waits for nobody longer than it should: a tool that opens later is there from then on, and the client hears of it. */
   async function open(client: Client): Promise<Upstream> {
-    const opened = await Promise.all(
-      [...tools()].map(async ([name, tool]): Promise<[string, Upstream] | undefined> => {
-        const upstream = await tool.open({
-          ...client,
-          notify: (notification) => client.notify(renamed(name, notification)),
-        });
-        if (!('error' in upstream)) return [name, upstream];
-        onAbsent(name, upstream.error.message);
-        return undefined;
-      }),
+    const session = createMergedSession(client, [...tools().keys()]);
+    const opening = inParallel(MOST_OPENING, tools(), ([name, tool]) =>
+      within(TOOL_MS, session.add(name, openOne(name, tool, client))),
     );
-    const upstreams = new Map(opened.filter((one) => one !== undefined));
-    return mergedUpstream(client, upstreams);
+    await within(ALL_MS, opening);
+    return session.begin();
+  }
+
+  async function openOne(name: string, tool: Endpoint, client: Client): Promise<Upstream | undefined> {
+    const notify = (notification: Notification): void => client.notify(renamed(name, notification));
+    const upstream = await tool.open({ ...client, notify });
+    if (!('error' in upstream)) return upstream;
+    onAbsent(name, upstream.error.message);
+    return undefined;
   }
 
   return { modern, open };
 }
 
-function mergedUpstream(client: Client, upstreams: ReadonlyMap<string, Upstream>): Upstream {
-  const parts = new Map(
-    [...upstreams].map(([name, { call, opened }]): [string, Part] => [
-      name,
-      { call, capabilities: objectOf(opened.capabilities) },
-    ]),
-  );
-  const said = new Map([...upstreams].map(([name, { opened }]) => [name, opened]));
+/** One session over all tools, as they open. */
+interface MergedSession {
+  /** Resolves when the tool is there or is not coming. */
+  add(name: string, opening: Promise<Upstream | undefined>): Promise<void>;
+  /** The client is answered now. */
+  begin(): Upstream;
+}
+
+/** `names` in the order in which their tools are listed. */
+function createMergedSession(client: Client, names: readonly string[]): MergedSession {
+  const upstreams = new Map<string, Upstream>();
+  const told: Notification[] = [];
+  let hasBegun = false;
+  let isClosed = false;
+
+  async function add(name: string, opening: Promise<Upstream | undefined>): Promise<void> {
+    const upstream = await opening;
+    if (upstream === undefined) return;
+    if (isClosed) {
+      upstream.close();
+      return;
+    }
+    upstreams.set(name, upstream);
+    if (!hasBegun) return;
+    for (const notification of told) upstream.tell(notification);
+    for (const { key, capability } of Object.values(LISTS)) {
+      if (key === 'resourceTemplates' || !isObject(objectOf(upstream.opened.capabilities)[capability])) continue;
+      client.notify({ kind: 'notification', method: `notifications/${key}/list_changed`, params: {} });
+    }
+  }
+
+  const inOrder = (): [string, Upstream][] => names.flatMap((name) => entryOf(upstreams, name));
+  const parts = (): ReadonlyMap<string, Part> =>
+    new Map(inOrder().map(([name, { call, opened }]) => [name, { call, capabilities: objectOf(opened.capabilities) }]));
 
   async function call(route: Route): Promise<Outcome> {
     const { method } = route;
     if (method === 'ping') return { result: {} };
-    if (LISTS[method] !== undefined) return await listAll(route, parts);
-    if (method !== 'logging/setLevel') return await dispatch(route, parts);
-    const able = [...parts.values()].filter(({ capabilities }) => isObject(capabilities.logging));
-    await Promise.all(able.map((part) => part.call(route)));
+    if (LISTS[method] !== undefined) return await listAll(route, parts());
+    if (method !== 'logging/setLevel') return await dispatch(route, parts());
+    const able = [...parts().values()].filter(({ capabilities }) => isObject(capabilities.logging));
+    await Promise.all(able.map((part) => within(TOOL_MS, part.call(route))));
     return { result: {} };
   }
 
-  return {
-    opened: {
-      protocolVersion: agreedVersion(client.opening, { protocolVersion: NEWEST_LEGACY }),
-      capabilities: mergedCapabilities(said.values()),
-      serverInfo: BRIDGE,
-      ...mergedInstructions(said),
-    },
-    call,
-    tell(notification) {
-      for (const upstream of upstreams.values()) upstream.tell(notification);
-    },
-    close() {
-      for (const upstream of upstreams.values()) upstream.close();
-    },
-  };
+  function begin(): Upstream {
+    hasBegun = true;
+    const said = new Map(inOrder().map(([name, { opened }]) => [name, opened]));
+    return {
+      opened: {
+        protocolVersion: agreedVersion(client.opening, { protocolVersion: NEWEST_LEGACY }),
+        capabilities: mergedCapabilities(said.values()),
+        serverInfo: BRIDGE,
+        ...mergedInstructions(said),
+      },
+      call,
+      tell(notification) {
+        if (notification.method === 'notifications/initialized') told.push(notification);
+        for (const upstream of upstreams.values()) upstream.tell(notification);
+      },
+      close() {
+        isClosed = true;
+        for (const upstream of upstreams.values()) upstream.close();
+      },
+    };
+  }
+
+  return { add, begin };
 }
 
 function discovered(said: ReadonlyMap<string, JsonObject>): Outcome {
@@ -133,11 +176,17 @@ function mergedCapabilities(all: Iterable<JsonObject>): JsonObject {
   const merged: Record<string, JsonObject> = {};
   for (const { capabilities } of all) {
     for (const [name, value] of Object.entries(objectOf(capabilities))) {
-      if (name === 'tasks' || name === 'extensions' || name === 'experimental') continue;
-      merged[name] = { ...merged[name], ...trueOnly(objectOf(value)) };
+      if (name === 'tasks' || name === 'experimental') continue;
+      const flags = name === 'extensions' ? tasksOnly(objectOf(value)) : trueOnly(objectOf(value));
+      if (name !== 'extensions' || Object.keys(flags).length > 0) merged[name] = { ...merged[name], ...flags };
     }
   }
   return merged;
+}
+
+/** Of other extensions it is not known which of their names and ids lead back to their tool. */
+function tasksOnly({ [TASKS]: tasks }: JsonObject): JsonObject {
+  return tasks === undefined ? {} : { [TASKS]: tasks };
 }
 
 function trueOnly(flags: JsonObject): JsonObject {
@@ -183,6 +232,12 @@ function targetOf(method: string, params: JsonObject): Target | 'unknown' | unde
       const split = splitName(textOf(params.name));
       return split && { tool: split.tool, params: { ...params, name: split.name } };
     }
+    case 'tasks/get':
+    case 'tasks/update':
+    case 'tasks/cancel': {
+      const split = splitName(textOf(params.taskId));
+      return split && { tool: split.tool, params: { ...params, taskId: split.name } };
+    }
     case 'resources/read':
     case 'resources/subscribe':
     case 'resources/unsubscribe': {
@@ -205,8 +260,8 @@ async function listAll(route: Route, parts: ReadonlyMap<string, Part>): Promise<
   const list = LISTS[route.method];
   if (list === undefined) return failure(CODE.methodNotFound, `Method not found: ${route.method}`);
   const able = [...parts].filter(([, { capabilities }]) => isObject(capabilities[list.capability]));
-  const lists = await Promise.all(able.map(([tool, part]) => listOne(route, tool, part, list.key)));
-  return { result: { [list.key]: lists.flat() } };
+  const lists = await Promise.all(able.map(([tool, part]) => within(TOOL_MS, listOne(route, tool, part, list.key))));
+  return { result: { [list.key]: lists.flatMap((items) => items ?? []) } };
 }
 
 /** All pages of one tool's list; what it fails to list is left out. */
@@ -240,6 +295,7 @@ function renamedItem(tool: string, item: JsonObject): JsonObject {
 function renamedResult(tool: string, result: JsonObject): JsonObject {
   return {
     ...result,
+    ...(typeof result.taskId === 'string' ? { taskId: joinName(tool, result.taskId) } : {}),
     ...(isList(result.contents) ? { contents: result.contents.map((item) => withUri(tool, item)) } : {}),
     ...(isList(result.content) ? { content: result.content.map((item) => renamedBlock(tool, item)) } : {}),
     ...(isList(result.messages)
@@ -293,7 +349,7 @@ async function listenAll(route: Route, parts: ReadonlyMap<string, Part>): Promis
         else early.push(renamed(tool, notification));
       },
     });
-    return Promise.race([answered, ended]);
+    return within(TOOL_MS, Promise.race([answered, ended]));
   });
 
   function grant(tool: string, notifications: JsonObject): void {
@@ -311,6 +367,11 @@ async function listenAll(route: Route, parts: ReadonlyMap<string, Part>): Promis
   for (const notification of early) route.notify(notification);
   if (Object.keys(granted).length > 0) await aborted(route.signal);
   return { result: { resultType: 'complete', _meta: tag } };
+}
+
+function entryOf<T>(map: ReadonlyMap<string, T>, key: string): [string, T][] {
+  const value = map.get(key);
+  return value === undefined ? [] : [[key, value]];
 }
 
 function listOf(value: JsonValue | undefined): readonly JsonValue[] {

@@ -8,6 +8,7 @@ import { CACHEABLE, CODE, INTERACTIVE, META, MODERN, NEEDED_CAPABILITY, REMOVED 
 import type { StateSeal } from './request-state.ts';
 import { nowhere, type Route } from './route.ts';
 import { failure, metaOf, type Notification, type Outcome, type Request, type RpcError, withMeta } from './rpc.ts';
+import { asked, declined } from './url-elicitation.ts';
 
 /** Serves clients of 2026-07-28 with a tool that only speaks 2025. */
 export interface ModernOverLegacy {
@@ -32,6 +33,8 @@ export interface ModernOverLegacyOptions {
 
 /** What a tool asks at once, with `Promise.all`, comes in one go; so long is waited for more. Milliseconds. */
 const GATHER_MS = 5;
+/** How long a tool has to end a call that was answered for it. Milliseconds. */
+const LATE_MS = 1000;
 
 /** A call that a tool works on, over as many rounds as it asks for. */
 interface Running {
@@ -40,6 +43,9 @@ interface Running {
   readonly abort: AbortController;
   route: Route;
   outcome: Outcome | undefined;
+  /** Its process belongs to others again, or is gone. */
+  isOver: boolean;
+  late: NodeJS.Timeout | undefined;
   /** Called when it has ended or asked. */
   wake: () => void;
 }
@@ -64,6 +70,8 @@ export function createModernOverLegacy(options: ModernOverLegacyOptions): Modern
     if (route.method === 'server/discover') return finish({ result: discovered(common.said) });
     if (route.method === 'subscriptions/listen') return await changes.listen(route, objectOf(common.said.capabilities));
     if (!INTERACTIVE.has(route.method)) return finish(await plain(common, route));
+    const refusal = declined(route.params.inputResponses);
+    if (refusal !== undefined) return refusal;
     const { requestState } = route.params;
     if (requestState !== undefined) return finish(await resume(route, textOf(requestState)));
     const capabilities = usableCapabilities(objectOf(metaOf(route.params)[META.capabilities]));
@@ -107,7 +115,8 @@ export function createModernOverLegacy(options: ModernOverLegacyOptions): Modern
     inputs.give(route.params.inputResponses);
     const holder = {
       onNotification: (notification: Notification) => {
-        if (running !== undefined && metaOf(running.route.params)[META.logLevel] !== undefined)
+        const isLog = notification.method === 'notifications/message';
+        if (isLog && running !== undefined && metaOf(running.route.params)[META.logLevel] !== undefined)
           running.route.notify(notification);
       },
       onRequest: (request: Request) =>
@@ -116,7 +125,21 @@ export function createModernOverLegacy(options: ModernOverLegacyOptions): Modern
           : question(request, running),
     };
     const link = await pool.lease({ ...capabilities }, holder, route.signal, route.caller.agent);
-    running = { link, inputs, abort: new AbortController(), route, outcome: undefined, wake: nowhere };
+    if (route.signal.aborted) {
+      // It was started for nothing, and has heard nothing: another finds it ready.
+      pool.giveBack(link);
+      return failure(CODE.internal, 'The request was cancelled');
+    }
+    running = {
+      link,
+      inputs,
+      abort: new AbortController(),
+      route,
+      outcome: undefined,
+      isOver: false,
+      late: undefined,
+      wake: nowhere,
+    };
     const current = running;
     await setLogLevel(link, textOf(metaOf(route.params)[META.logLevel]));
     void link.connection
@@ -127,12 +150,15 @@ export function createModernOverLegacy(options: ModernOverLegacyOptions): Modern
         onNotification: (notification) => progress(current, notification),
         timeout: options.timeout === undefined ? undefined : options.timeout + options.patience,
       })
-      .then((outcome) => end(current, outcome));
+      .then((outcome) => {
+        if (current.outcome === undefined) end(current, outcome);
+        else giveUp(current);
+      });
     return await round(current);
 
     function question(request: Request, current: Running): Promise<Outcome> {
       const capability = NEEDED_CAPABILITY[request.method];
-      if (capability === undefined)
+      if (capability === undefined || current.outcome !== undefined)
         return Promise.resolve(failure(CODE.methodNotFound, `Method not found: ${request.method}`));
       if (capabilities[capability] !== undefined) return inputs.ask(request);
       end(current, lacking(capability));
@@ -200,10 +226,25 @@ export function createModernOverLegacy(options: ModernOverLegacyOptions): Modern
     if (running.outcome !== undefined) return;
     running.outcome = outcome;
     running.inputs.abandon();
+    const isAnswered = running.link.connection.pending() === 0;
+    if (isAnswered || running.abort.signal.aborted) giveUp(running);
+    else {
+      // Refused what it asked for, a tool mostly answers at once, and its process is good for the next call.
+      running.late = setTimeout(() => {
+        running.abort.abort();
+        giveUp(running);
+      }, LATE_MS);
+    }
+    running.wake();
+  }
+
+  function giveUp(running: Running): void {
+    if (running.isOver) return;
+    running.isOver = true;
+    clearTimeout(running.late);
     const isSettled = !running.abort.signal.aborted && running.link.connection.pending() === 0;
     if (isSettled) pool.giveBack(running.link);
     else pool.discard(running.link);
-    running.wake();
   }
 
   function drop(running: Running): void {
@@ -271,6 +312,8 @@ function lacking(capability: string): { readonly error: RpcError } {
 /** An outcome of 2025 in the words of 2026-07-28. */
 function modernized({ method, params }: Route, outcome: Outcome, said: JsonObject): Outcome {
   if ('error' in outcome) {
+    if (outcome.error.code === CODE.urlElicitationRequired && INTERACTIVE.has(method))
+      return asked(params, outcome.error);
     if (outcome.error.code !== CODE.resourceNotFound) return outcome;
     const data = isObject(outcome.error.data) ? outcome.error.data : { uri: textOf(params.uri) };
     return failure(CODE.invalidParams, outcome.error.message, data);

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../policy/json.ts';
-import { type Connection, openConnection, type StartTool } from './connection.ts';
+import { type Connection, type ConnectionEvents, openConnection, type StartTool } from './connection.ts';
 import { discover } from './opening.ts';
 import { CODE, META } from './protocol.ts';
 import type { Route } from './route.ts';
@@ -13,15 +13,21 @@ export interface ModernLink {
 }
 
 /** Opens a tool in the modern era. Undefined where it does not speak it; rejects where it cannot be started. */
-export async function openModern(tool: string, start: StartTool, loggers: Loggers): Promise<ModernLink | undefined> {
-  const connection = await openConnection(tool, start, {
+export async function openModern(
+  tool: string,
+  start: StartTool,
+  loggers: Loggers,
+  environment: Readonly<Record<string, string>>,
+): Promise<ModernLink | undefined> {
+  const events: ConnectionEvents = {
     onNotification: loggers.onNotification,
     onRequest: () =>
       Promise.resolve(
         failure(CODE.methodNotFound, 'MCP 2026-07-28 has no requests from a server; answer with input_required'),
       ),
     onEnd: () => undefined,
-  });
+  };
+  const connection = await openConnection(tool, start, events, environment);
   const opened = await discover(connection);
   if (opened.ok) return { connection, said: opened.said };
   if (connection.hasEnded()) throw new Error(opened.error.message);

@@ -11,12 +11,16 @@ export type Opened =
   | { readonly ok: true; readonly said: JsonObject }
   | { readonly ok: false; readonly error: RpcError };
 
+/** Params of a request of 2026-07-28 that the bridge makes for itself. */
+export const OWN_PARAMS: JsonObject = {
+  _meta: { [META.version]: MODERN, [META.clientInfo]: BRIDGE, [META.capabilities]: {} },
+};
+
 /** Asks a tool that has just been started whether it speaks MCP 2026-07-28. */
 export async function discover(connection: Connection): Promise<Opened> {
-  const params = { _meta: { [META.version]: MODERN, [META.clientInfo]: BRIDGE, [META.capabilities]: {} } };
   const outcome = await connection.request({
     method: 'server/discover',
-    params,
+    params: OWN_PARAMS,
     signal: AbortSignal.timeout(OPENING_MS),
     onNotification: nowhere,
     timeout: undefined,

@@ -9,10 +9,14 @@ export interface OwnSessionOptions {
   readonly start: StartTool;
   readonly client: Client;
   readonly timeout: number | undefined;
+  /** Asked before a process is started again, after the first was ended for being idle. */
+  readonly mayStart: () => boolean;
 }
 
 /** A session with a process of its own. */
 export interface OwnSession extends Upstream {
+  /** Whether it has a process now, or is about to. */
+  hasProcess(): boolean;
   /** Ends the process where it has not been used for `idle` milliseconds; the next call starts another. */
   sweep(idle: number, now: number): void;
 }
@@ -20,13 +24,17 @@ export interface OwnSession extends Upstream {
 /**
  * A session of the legacy era with a process of its own: everything goes through as it came. Rejects where the tool cannot be opened.
  */
-export async function openOwnSession({ tool, start, client, timeout }: OwnSessionOptions): Promise<OwnSession> {
+export async function openOwnSession(options: OwnSessionOptions): Promise<OwnSession> {
+  const { tool, start, client, timeout } = options;
   const running = new Set<Route>();
   let lastUse = Date.now();
   let isClosed = false;
   let connection: Promise<Connection> | undefined;
+  let opened = 0;
 
   async function open(): Promise<{ connection: Connection; said: Upstream['opened'] }> {
+    opened += 1;
+    const number = opened;
     return await openLegacy(tool, start, client.opening, {
       onNotification(notification) {
         const about = notification.method === 'notifications/message' ? latest() : undefined;
@@ -34,7 +42,8 @@ export async function openOwnSession({ tool, start, client, timeout }: OwnSessio
       },
       onRequest: (request) => client.ask(request, latest()),
       onEnd() {
-        connection = undefined;
+        // One that was ended for being idle may end after another was started.
+        if (number === opened) connection = undefined;
       },
     });
   }
@@ -52,6 +61,7 @@ export async function openOwnSession({ tool, start, client, timeout }: OwnSessio
 
   function current(): Promise<Connection> {
     if (connection === undefined) {
+      if (!options.mayStart()) return Promise.reject(new Error('all of its processes are in use; try again later'));
       const opening = reopen();
       connection = opening;
       opening.catch(() => {
@@ -95,6 +105,7 @@ export async function openOwnSession({ tool, start, client, timeout }: OwnSessio
       isClosed = true;
       void stop();
     },
+    hasProcess: () => connection !== undefined,
     sweep(idle, now) {
       if (running.size === 0 && now - lastUse >= idle) void stop();
     },

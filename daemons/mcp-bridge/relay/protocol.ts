@@ -28,6 +28,8 @@ export const CODE = {
   headerMismatch: -32020,
   missingCapability: -32021,
   unsupportedVersion: -32022,
+  /** 2025-11-25: a page has to be visited before the call can work. 2026-07-28 asks instead. */
+  urlElicitationRequired: -32042,
   /** 2025-11-25 and before; 2026-07-28 says `invalidParams`. */
   resourceNotFound: -32002,
 } as const;

@@ -8,6 +8,9 @@ export interface Caller {
   readonly session: string;
 }
 
+/** Headers of HTTP, with names in lower case. */
+export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
+
 /** One request of a client on its way through the bridge. */
 export interface Route {
   readonly caller: Caller;
@@ -15,6 +18,8 @@ export interface Route {
   readonly id: Id;
   readonly method: string;
   readonly params: JsonObject;
+  /** Those of its HTTP request, where they have to agree with the params (2026-07-28). */
+  readonly headers?: Headers;
   /** Aborted where the client cancels, or is gone in an era in which that means the same. */
   readonly signal: AbortSignal;
   /** Tells the client something about this request. */

@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { isObject, type JsonObject, type JsonValue, objectOf, textOf } from '../policy/json.ts';
 import { agreedVersion, can, usableCapabilities } from './opening.ts';
 import { CODE, META, MODERN } from './protocol.ts';
 import type { Client, Route, Upstream } from './route.ts';
-import { failure, metaOf, type Notification, type Outcome, withMeta } from './rpc.ts';
+import { failure, metaOf, type Notification, type Outcome, type Request, withMeta } from './rpc.ts';
 
 /** Calls a tool of 2026-07-28. Never rejects. */
 export type CallModern = (route: Route) => Promise<Outcome>;
@@ -73,8 +74,7 @@ export function openSessionOverModern(client: Client, said: JsonObject, callTool
   async function askAll(requests: JsonObject, route: Route): Promise<Outcome> {
     const responses: Record<string, JsonObject> = {};
     const all = Object.entries(requests).map(async ([key, request]) => {
-      const { method, params } = objectOf(request);
-      const outcome = await client.ask({ method: textOf(method), params: objectOf(params) }, route);
+      const outcome = await client.ask(legacyQuestion(objectOf(request)), route);
       if ('result' in outcome) responses[key] = outcome.result;
       return outcome;
     });
@@ -125,6 +125,14 @@ export function openSessionOverModern(client: Client, said: JsonObject, callTool
     tell,
     close: () => closed.abort(),
   };
+}
+
+/** 2025-11-25 wants an id for a page that is to be visited; 2026-07-28 has none. */
+function legacyQuestion({ method, params }: JsonObject): Pick<Request, 'method' | 'params'> {
+  const asked = objectOf(params);
+  const isPage = method === 'elicitation/create' && asked.mode === 'url' && asked.elicitationId === undefined;
+  const named = isPage ? { ...asked, elicitationId: randomUUID() } : asked;
+  return { method: textOf(method), params: named };
 }
 
 /** Without what only the modern era has. */

@@ -71,6 +71,10 @@ export async function openSharedSession({ pool, changes, client, timeout }: Shar
       onRequest: (request: Request) => client.ask(request, route),
     };
     const link = await pool.lease(capabilities, holder, route.signal, route.caller.agent);
+    if (route.signal.aborted) {
+      pool.giveBack(link);
+      return failure(CODE.internal, 'The request was cancelled');
+    }
     await setLogLevel(link);
     const outcome = await over(link, route);
     if (route.signal.aborted || link.connection.pending() > 0) pool.discard(link);

@@ -9,12 +9,15 @@ export interface Starter {
   state(): ToolState;
   /** How often a process was started because one before it had failed. */
   restarts(): number;
+  /** It ran and was of no use (it hung): counts as a failure. */
+  noteFailure(reason: string): void;
 }
 
 /** Who calls waits no longer than this for a tool that crashed lately. Milliseconds. */
 const LONGEST_CALLER_WAIT_MS = 2000;
 
-export function createStarter(startProcess: StartTool, clock: () => number = Date.now): Starter {
+/** `onRestart` is called with each start after a failure. */
+export function createStarter(startProcess: StartTool, onRestart: () => void, clock: () => number = Date.now): Starter {
   let processes = 0;
   let restarts = 0;
   let backoff: Backoff = NO_FAILURE;
@@ -22,7 +25,10 @@ export function createStarter(startProcess: StartTool, clock: () => number = Dat
   const start: StartTool = async (handlers) => {
     await waitForTurn();
     const started = clock();
-    if (backoff.failures > 0) restarts += 1;
+    if (backoff.failures > 0) {
+      restarts += 1;
+      onRestart();
+    }
     try {
       const process = await startProcess(handlers);
       processes += 1;
@@ -59,5 +65,8 @@ export function createStarter(startProcess: StartTool, clock: () => number = Dat
       return backoff.failing === undefined ? { kind: 'idle' } : { kind: 'failing', ...backoff.failing };
     },
     restarts: () => restarts,
+    noteFailure(reason) {
+      backoff = afterFailure(backoff, reason, clock());
+    },
   };
 }

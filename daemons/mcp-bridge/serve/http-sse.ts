@@ -114,6 +114,7 @@ export function createHttpSse(front: Front, newId: () => string): HttpSse {
       opening: message.params,
       hasOneStream: true,
       clock: front.clock,
+      memory: front.memory,
       onClose: () => lines.delete(line.id),
     });
     line.isOpening = false;

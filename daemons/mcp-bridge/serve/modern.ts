@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isObject, type JsonObject, type JsonValue } from '../policy/json.ts';
+import { decodeHeader, mismatch } from '../relay/header-parameters.ts';
 import { CODE, META, MODERN } from '../relay/protocol.ts';
 import type { Caller, Endpoint } from '../relay/route.ts';
 import { failure, metaOf, notificationLine, type Outcome, type Request, responseLine } from '../relay/rpc.ts';
@@ -41,20 +42,8 @@ function nameFault(header: string | string[] | undefined, name: JsonValue | unde
   return decodeHeader(header) === name ? undefined : mismatch('Mcp-Name does not match the body');
 }
 
-/** A header's value, out of its Base64 form where it has that (2026-07-28, value encoding); undefined: it is malformed. */
-export function decodeHeader(value: string): string | undefined {
-  const encoded = /^=\?base64\?(.*)\?=$/.exec(value)?.[1];
-  if (encoded === undefined) return value;
-  const bytes = Buffer.from(encoded, 'base64');
-  return bytes.toString('base64') === encoded ? bytes.toString() : undefined;
-}
-
 function lacking(key: string): Outcome {
   return failure(CODE.invalidParams, `Invalid params: _meta lacks ${key}`);
-}
-
-function mismatch(what: string): Outcome {
-  return failure(CODE.headerMismatch, `Header mismatch: ${what}`);
 }
 
 /** The HTTP status that goes with an outcome (2026-07-28, Streamable HTTP). */
@@ -79,6 +68,7 @@ export async function serveModern(
   caller: Caller,
   reply: Reply,
   signal: AbortSignal,
+  headers: IncomingHttpHeaders,
 ): Promise<Outcome> {
   const outcome = await endpoint.modern({
     caller,
@@ -86,6 +76,7 @@ export async function serveModern(
     method: request.method,
     params: request.params,
     signal,
+    headers,
     notify: ({ method, params }) => void reply.event(notificationLine(method, params)),
   });
   reply.end(statusOf(outcome), responseLine(request.id, outcome));

@@ -1,11 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { CODE } from '../relay/protocol.ts';
 import type { Endpoint } from '../relay/route.ts';
-import { failure, type Malformed, type Message, readMessage, withMeta } from '../relay/rpc.ts';
+import { failure, type Malformed, type Message, readMessage } from '../relay/rpc.ts';
+import { withTraceOf } from '../relay/trace.ts';
 import type { Refused } from './admission.ts';
 import { readBody } from './body.ts';
 import type { HttpSse } from './http-sse.ts';
 import { type Arrival, answer, type Front, methodNotAllowed, serveDelete, serveGet, servePost } from './streamable.ts';
+import { limitUnread } from './unread.ts';
 
 export interface BridgeServerOptions {
   readonly front: Front;
@@ -18,11 +20,16 @@ export interface BridgeServerOptions {
   readonly health: () => { readonly isHealthy: boolean; readonly body: string };
   /** Serves what is none of ours; false: it is not its either. */
   readonly other: (request: IncomingMessage, response: ServerResponse, path: string) => boolean;
-  readonly onRequest: (path: string, status: number) => void;
+  /** `path` is a label of few values; `asked` is method and path as they came. */
+  readonly onRequest: (path: string, status: number, asked: string) => void;
 }
 
 const AGENT = /^[\w.:@-]{1,64}$/;
 const PATH = /^\/(mcp|sse)(?:\/([a-z0-9-]{1,40}))?\/?$/;
+
+/** What may wait for clients that do not read, in bytes, and for how long, in milliseconds. */
+const MOST_UNREAD = 256 * 1024 * 1024;
+const UNREAD_MS = 60_000;
 
 /** The bridge's one port. It does not listen yet. */
 export function createBridgeServer(options: BridgeServerOptions): Server {
@@ -36,13 +43,15 @@ export function createBridgeServer(options: BridgeServerOptions): Server {
       });
     },
   );
+  limitUnread(server, { most: MOST_UNREAD, patience: UNREAD_MS });
   server.on('clientError', (_error, socket) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
   });
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = request.url?.split('?', 1)[0] ?? '/';
-    response.once('finish', () => options.onRequest(labelOf(path), response.statusCode));
+    const asked = `${request.method ?? ''} ${path}`;
+    response.once('finish', () => options.onRequest(labelOf(path), response.statusCode, asked));
     if (path === '/health' && (request.method === 'GET' || request.method === 'HEAD')) {
       const { isHealthy, body } = options.health();
       response.writeHead(isHealthy ? 200 : 503, { 'content-type': 'application/json' }).end(body);
@@ -163,18 +172,11 @@ export function createBridgeServer(options: BridgeServerOptions): Server {
   return server;
 }
 
-/** The trace of the HTTP request goes on in `_meta`, where the message brings none of its own (SEP-414). */
 function traced(message: Message | Malformed, { headers }: IncomingMessage): Message | Malformed {
-  const { traceparent, tracestate } = headers;
-  if (message.kind !== 'request' || typeof traceparent !== 'string' || !TRACEPARENT.test(traceparent)) return message;
-  const meta = withMeta(message.params, {})._meta;
-  if (typeof meta === 'object' && meta !== null && 'traceparent' in meta) return message;
-  const state = typeof tracestate === 'string' && tracestate.length <= 512 ? { tracestate } : {};
-  return { ...message, params: withMeta(message.params, { traceparent, ...state }) };
+  if (message.kind !== 'request') return message;
+  const params = withTraceOf(headers, message.params);
+  return params === message.params ? message : { ...message, params };
 }
-
-/** W3C Trace Context, section 3.2. */
-const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}(-.{0,200})?$/;
 
 function agentOf({ headers }: IncomingMessage): string | undefined {
   const named = headers['x-agent-id'];

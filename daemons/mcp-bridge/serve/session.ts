@@ -14,7 +14,7 @@ import {
   requestLine,
   responseLine,
 } from '../relay/rpc.ts';
-import { createEventLog } from './event-log.ts';
+import { createEventLog, type EventMemory } from './event-log.ts';
 import type { Reply } from './reply.ts';
 
 /** A client of the legacy era: what it was told, what runs for it, and what it was asked. */
@@ -47,6 +47,8 @@ export interface SessionOptions {
   /** All goes over one stream, as in HTTP+SSE of 2024-11-05. */
   readonly hasOneStream: boolean;
   readonly clock: () => number;
+  /** What is kept for clients that resume, of all sessions. */
+  readonly memory: EventMemory;
   readonly onClose?: () => void;
 }
 
@@ -58,6 +60,8 @@ export type OpenedSession =
 const COMMON = 'get';
 /** What is kept for a client that does not listen. */
 const MOST_UNHEARD = 100;
+/** Characters. */
+const LONGEST_UNHEARD = 10_000;
 const MOST_RUNNING = 1000;
 /** The first event tells a client that resumes how long to wait. Milliseconds. */
 const RETRY_MS = 1000;
@@ -78,7 +82,7 @@ export async function openSession(options: SessionOptions): Promise<OpenedSessio
   const { clock, opening } = options;
   const id = randomBytes(16).toString('hex');
   const caller: Caller = { agent: options.agent, session: id };
-  const log = createEventLog(id);
+  const log = createEventLog(id, options.memory);
   const running = new Map<Id, Running>();
   const asked = new Map<number, (outcome: Outcome) => void>();
   const streams = new Map<Route, Stream>();
@@ -105,7 +109,7 @@ export async function openSession(options: SessionOptions): Promise<OpenedSessio
 
   function send(stream: Stream, data: string): void {
     if (stream.name === COMMON && (stream.reply === undefined || stream.reply.isOver())) {
-      if (unheard.length < MOST_UNHEARD) unheard.push(data);
+      if (unheard.length < MOST_UNHEARD && data.length <= LONGEST_UNHEARD) unheard.push(data);
       return;
     }
     const event = log.append(stream.name, data);
@@ -242,6 +246,7 @@ export async function openSession(options: SessionOptions): Promise<OpenedSessio
       for (const { abort } of running.values()) abort.abort();
       for (const number of [...asked.keys()]) answer(number, failure(CODE.internal, 'The session is over'));
       common.reply?.close();
+      log.clear();
       closeUpstream();
       options.onClose?.();
     },

@@ -10,6 +10,7 @@ import {
   type Request,
   responseLine,
 } from '../relay/rpc.ts';
+import type { EventMemory } from './event-log.ts';
 import { faultOf, isModern, serveModern, statusOf } from './modern.ts';
 import { createReply, type Reply } from './reply.ts';
 import { openSession } from './session.ts';
@@ -19,6 +20,7 @@ import type { Sessions } from './sessions.ts';
 export interface Front {
   readonly sessions: Sessions;
   readonly clock: () => number;
+  readonly memory: EventMemory;
   /** Called with each request that was answered. Milliseconds. */
   readonly onAnswered: (method: string, outcome: Outcome, duration: number) => void;
   /** Called when a client took a stream up again. */
@@ -81,7 +83,7 @@ async function postModern(
   });
   const started = front.clock();
   const reply = createReply(response);
-  const outcome = await serveModern(endpoint, message, { agent, session: '' }, reply, gone.signal);
+  const outcome = await serveModern(endpoint, message, { agent, session: '' }, reply, gone.signal, request.headers);
   front.onAnswered(message.method, outcome, front.clock() - started);
 }
 
@@ -123,9 +125,17 @@ async function postInitialize(
   { response, endpoint, path, agent }: Arrival,
   message: Request,
 ): Promise<void> {
-  const { clock } = front;
+  const { clock, memory } = front;
   const started = clock();
-  const opened = await openSession({ endpoint, path, agent, opening: message.params, hasOneStream: false, clock });
+  const opened = await openSession({
+    endpoint,
+    path,
+    agent,
+    opening: message.params,
+    hasOneStream: false,
+    clock,
+    memory,
+  });
   if (!opened.ok) {
     answer(response, 200, message.id, opened.error);
     front.onAnswered('initialize', opened.error, clock() - started);

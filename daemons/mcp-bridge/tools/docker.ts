@@ -44,7 +44,8 @@ export function createDockerManager({ instance, variables, log, program = 'docke
     async start(command, options) {
       const name = `bottled-${instance}-${command.tool}-${randomBytes(6).toString('hex')}`;
       const environment = { ...command.environment, ...options.environment };
-      const env = { ...environment, ...own };
+      // What means something to docker itself is the bridge's alone: a tool's DOCKER_HOST must not send its container elsewhere.
+      const env = { ...harmlessTo(environment), ...own };
       // Created first, so that what is wrong with the image or the engine is told here and not as the end of a tool.
       const created = await docker(['create', ...flagsOf(command, { name, instance, environment, own })], env);
       if (!created.ok) {
@@ -107,6 +108,10 @@ export function createDockerManager({ instance, variables, log, program = 'docke
       );
     },
   };
+}
+
+function harmlessTo(environment: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !FOR_DOCKER.test(name)));
 }
 
 interface Naming {

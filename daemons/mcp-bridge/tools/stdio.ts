@@ -43,6 +43,7 @@ export async function startCarrier(carrier: Carrier, options: StartOptions): Pro
   );
   readLines(stderr, createLogReader(options.onStderr ?? (() => {}), options.mask));
   const pid = await startOf(child);
+  stdout.once('end', () => killIfDeaf(child, carrier, pid));
   return processOf({ pid, carrier, stdin, stdout, ended, grace: options.grace ?? GRACE_MS });
 }
 
@@ -70,6 +71,13 @@ function readLines(stream: Readable, reader: LineReader): void {
   stream.on('data', (chunk: Buffer) => reader.push(chunk));
   stream.on('end', () => reader.end());
   stream.on('error', () => {});
+}
+
+/** Who closed its stdout can answer nothing any more; where it does not end by itself, it is ended. */
+function killIfDeaf(child: ChildProcess, carrier: Carrier, pid: number): void {
+  const late = setTimeout(() => void carrier.kill(pid), PIPES_MS);
+  child.once('exit', () => clearTimeout(late));
+  if (child.exitCode !== null || child.signalCode !== null) clearTimeout(late);
 }
 
 interface Ended {
@@ -114,6 +122,18 @@ function processOf({ pid, carrier, stdin, stdout, ended, grace }: Parts): ToolPr
     return signal === null ? { kind: 'exit', code: code ?? 0, asked } : { kind: 'signal', signal, asked };
   });
   let stopping: Promise<ToolEnd> | undefined;
+  let isCollecting = false;
+
+  /** Messages of many callers that come in one turn of the event loop go out by one system call. */
+  function collect(): void {
+    if (isCollecting) return;
+    isCollecting = true;
+    stdin.cork();
+    setImmediate(() => {
+      isCollecting = false;
+      stdin.uncork();
+    });
+  }
 
   async function stopNow(): Promise<ToolEnd> {
     asked = true;
@@ -131,6 +151,7 @@ function processOf({ pid, carrier, stdin, stdout, ended, grace }: Parts): ToolPr
     ended: end,
     send(message) {
       if (hasEnded || !stdin.writable) return true;
+      collect();
       return stdin.write(`${message}\n`);
     },
     async drained() {

@@ -20,7 +20,7 @@ const RULES = `
 async function serve(t: TestContext, rules = RULES, more: Partial<InterceptorOptions> = {}) {
   const enforcer = createEnforcer({
     rules: await rulesOf(rules),
-    redactor: createRedactor([{ name: 'TOKEN', value: secret }]),
+    redactor: createRedactor({ secrets: [{ name: 'TOKEN', value: secret }] }),
     log: () => {},
   });
   const interceptor = createInterceptor({

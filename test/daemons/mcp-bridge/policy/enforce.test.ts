@@ -9,8 +9,8 @@ import { createScanner } from '../../../../daemons/scanner/scanner.ts';
 import { call, resultOf, rulesOf } from './rules.ts';
 
 const secret = `s3cr3t${'/value-of'}-the-tool`;
-const known = createRedactor([{ name: 'API_KEY', value: secret }]);
-const none = createRedactor([]);
+const known = createRedactor({ secrets: [{ name: 'API_KEY', value: secret }] });
+const none = createRedactor({ secrets: [] });
 
 interface Line extends LogFields {
   readonly level: string;
@@ -98,8 +98,8 @@ describe('asking', () => {
 
   test('a yes lets the call pass; a no, a failure and silence do not', async () => {
     const answers: readonly (readonly [Ask | undefined, boolean, RegExp])[] = [
-      [async () => true, true, /./],
-      [async () => false, false, /asked for and refused/],
+      [async () => ({ allowed: true }), true, /./],
+      [async () => ({ allowed: false, why: 'the operator said no' }), false, /the operator said no/],
       [() => Promise.reject(new Error('supervise is away')), false, /could not be applied: supervise is away/],
       [() => new Promise(() => {}), false, /nobody answered in time/],
       [undefined, false, /nobody can be asked here/],
@@ -174,7 +174,7 @@ describe('secrets in what tools send', () => {
   });
 
   test('where the operator does not want it, values pass as they are, and logs are masked all the same', async () => {
-    const redactor = createRedactor([{ name: 'API_KEY', value: secret }], undefined, false);
+    const redactor = createRedactor({ secrets: [{ name: 'API_KEY', value: secret }], hidesKnown: false });
     const { check } = await enforcerOf(ALLOW_RESULTS, { redactor });
     const verdict = await check(resultOf(secret));
     assert.ok(verdict.pass && !verdict.isChanged);
@@ -184,7 +184,7 @@ describe('secrets in what tools send', () => {
   test('what the scanner finds is withheld, text by text', async (t) => {
     const scanner = createScanner();
     t.after(() => scanner.close());
-    const { check } = await enforcerOf(ALLOW_RESULTS, { redactor: createRedactor([], scanner) });
+    const { check } = await enforcerOf(ALLOW_RESULTS, { redactor: createRedactor({ secrets: [], scanner }) });
     const token = `ghp_${'Zt4mQ9xVb2Lr7KpW1cYs8NfH3jUd6eGa5oTi'}`;
     const result = {
       content: [
@@ -204,7 +204,7 @@ describe('secrets in what tools send', () => {
 
   test('a result that could not be scanned is blocked', async () => {
     const broken: Scanner = { scan: async () => ({ ok: false, reason: 'it took too long' }), close: async () => {} };
-    const { check } = await enforcerOf(ALLOW_RESULTS, { redactor: createRedactor([], broken) });
+    const { check } = await enforcerOf(ALLOW_RESULTS, { redactor: createRedactor({ secrets: [], scanner: broken }) });
     const verdict = await check(resultOf('x'));
     assert.ok(!verdict.pass);
     assert.match(verdict.message, /could not be scanned: it took too long/);

@@ -8,6 +8,7 @@ test('nothing is left of 10,000 sessions of which half are abandoned', async (t)
   t.mock.timers.enable({ apis: ['setInterval'] });
   let now = 0;
   let open = 0;
+  const memory = { used: 0, most: 1_000_000 };
   const endpoint: Endpoint = {
     modern: () => Promise.resolve({ result: {} }),
     open() {
@@ -28,7 +29,15 @@ test('nothing is left of 10,000 sessions of which half are abandoned', async (t)
   });
   for (let n = 0; n < 10_000; n += 1) {
     const clock = () => now;
-    const opened = await openSession({ endpoint, path: '/mcp', agent: 'a', opening: {}, hasOneStream: false, clock });
+    const opened = await openSession({
+      endpoint,
+      path: '/mcp',
+      agent: 'a',
+      opening: {},
+      hasOneStream: false,
+      clock,
+      memory,
+    });
     assert.ok(opened.ok);
     assert.ok(sessions.add(opened.session));
     if (n % 2 === 0) sessions.remove(opened.session);
@@ -38,6 +47,7 @@ test('nothing is left of 10,000 sessions of which half are abandoned', async (t)
   t.mock.timers.tick(10_000);
   assert.equal(sessions.active(), 0);
   assert.equal(open, 0);
+  assert.equal(memory.used, 0);
 });
 
 test('when as many are open as may be, the idle one that was used longest ago makes room', async () => {
@@ -66,6 +76,7 @@ test('when as many are open as may be, the idle one that was used longest ago ma
       opening: {},
       hasOneStream: false,
       clock: () => 0,
+      memory: { used: 0, most: 1000 },
     });
     assert.ok(opened.ok);
     sessions.add(opened.session);
