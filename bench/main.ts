@@ -1,5 +1,6 @@
 import { cpus, release } from 'node:os';
 import { parseArgs } from 'node:util';
+import { BRIDGES } from './bridges/all.ts';
 import { CONTENDERS } from './contenders/all.ts';
 import { GATES } from './gates/all.ts';
 import { MEASURES } from './measures/all.ts';
@@ -12,7 +13,7 @@ import { openWorkshop } from './workshop.ts';
 const USAGE = `usage: npm run bench -- [--quick] [--only boot,logs] [--contenders bottled,floor] [--json] [--list]
 `;
 
-const EVERYONE = [...CONTENDERS, ...PROXIES, ...GATES];
+const EVERYONE = [...CONTENDERS, ...PROXIES, ...GATES, ...BRIDGES];
 
 function options() {
   try {
@@ -72,7 +73,14 @@ async function bench(): Promise<void> {
 
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.version}`;
   print(`${quick ? 'quick' : 'full'} run on ${machine}\n${describe()}\n`);
-  const all: Bench = { workshop, quick, contenders: able(CONTENDERS), proxies: able(PROXIES), gates: able(GATES) };
+  const all: Bench = {
+    workshop,
+    quick,
+    contenders: able(CONTENDERS),
+    proxies: able(PROXIES),
+    gates: able(GATES),
+    bridges: able(BRIDGES),
+  };
   const chapters: Chapter[] = [];
   for (const series of measures.flatMap((name) => MEASURES[name]?.(all) ?? [])) {
     const from = Date.now();

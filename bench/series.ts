@@ -1,3 +1,4 @@
+import type { BridgeContender } from './bridges/bridge.ts';
 import type { Contender } from './contenders/contender.ts';
 import type { Gate } from './gates/gate.ts';
 import type { ProxyContender } from './proxies/proxy.ts';
@@ -13,6 +14,7 @@ export interface Bench {
   readonly contenders: readonly Contender[];
   readonly proxies: readonly ProxyContender[];
   readonly gates: readonly Gate[];
+  readonly bridges: readonly BridgeContender[];
   readonly quick: boolean;
 }
 

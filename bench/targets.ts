@@ -14,11 +14,23 @@ export interface Target {
 const NOISE = { lines: 4, restarts: 16 };
 const PUSHES = ['push of 100 files', 'push of 1500 files'];
 const PROBE = 'healthcheck/healthcheck';
+const BRIDGED = ['bare tool', 'SDK tool'].flatMap((tool) =>
+  ['2025-11-25', '2026-07-28'].map((era) => `${tool}, ${era}`),
+);
+const PEERS_OF_BRIDGE = ['supergateway --stateful', 'mcp-proxy'];
+/** How far the resident set of a bridge differs without a leak, in MiB: two young generations of V8. */
+const NOISE_OF_BRIDGE = 32;
 const floor = (factor: number) => ({ factor, subject: 'floor' });
 const atMost = (metric: string, bound: Pick<Target, 'times' | 'plus' | 'of'>, subject = 'bottled'): Target => ({
   metric,
   subject,
   relation: '<=',
+  ...bound,
+});
+const atLeast = (metric: string, bound: Pick<Target, 'times' | 'plus'>): Target => ({
+  metric,
+  subject: 'mcp-bridge',
+  relation: '>=',
   ...bound,
 });
 const none = (metric: string, subject = 'bottled') => atMost(metric, { of: 'worst', plus: 0 }, subject);
@@ -54,6 +66,15 @@ export const TARGETS: readonly Target[] = [
   atMost('growth over transfers', { of: 'worst', plus: 100 }, 'egress'),
   atMost('slowest event, HTTP/1', { plus: 20 }, 'egress'),
   atMost('slowest event, HTTP/2', { plus: 20 }, 'egress'),
+  ...BRIDGED.map((what) => atMost(`added at p50, ${what}`, { plus: 0.5 }, 'mcp-bridge')),
+  ...BRIDGED.filter((what) => what.startsWith('bare')).map((what) => atLeast(`calls at 16, ${what}`, { plus: 3000 })),
+  ...BRIDGED.flatMap((what) =>
+    PEERS_OF_BRIDGE.map((subject) => atLeast(`calls at 16, ${what}`, { times: { factor: 1, subject } })),
+  ),
+  atMost('growth over calls', { plus: NOISE_OF_BRIDGE }, 'mcp-bridge'),
+  ...['bare tool', 'SDK tool'].map((tool) =>
+    atMost(`first call, ${tool}`, { times: { factor: 1.5, subject: 'direct stdio' } }, 'mcp-bridge'),
+  ),
   ...PUSHES.map((push) => atMost(push, { times: { factor: 1.5, subject: 'http-backend' }, plus: 2 }, 'git-gate')),
 ];
 

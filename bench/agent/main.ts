@@ -1,3 +1,4 @@
+import { measureCalls } from './calls.ts';
 import { measureEvents } from './events.ts';
 import { measureHandshakes } from './handshakes.ts';
 import { measureRequests } from './requests.ts';
@@ -24,5 +25,7 @@ function run(what: Task): Promise<unknown> {
       return measureTransfer(what);
     case 'events':
       return measureEvents(what);
+    case 'calls':
+      return measureCalls(what);
   }
 }

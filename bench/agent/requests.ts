@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createAnswerReader } from './answer.ts';
 import type { RequestsDone, RequestsTask } from './task.ts';
 import { openTunnel } from './tunnel.ts';
+import { createWindow } from './window.ts';
 
 /** A body as a model API gets it, without anything that looks like a secret. */
 const BODY = JSON.stringify({
@@ -13,9 +14,8 @@ const BODY = JSON.stringify({
 export async function measureRequests(task: RequestsTask): Promise<RequestsDone> {
   const { method, connections, warm_ms, window_ms, originPort } = task;
   const request = Buffer.from(requestText(method, originPort));
-  const latencies: number[] = [];
+  const window = createWindow();
   let total = 0;
-  let isMeasuring = false;
   let fail: (error: unknown) => void = () => {};
   const failed = new Promise<never>((_, reject) => {
     fail = reject;
@@ -30,7 +30,7 @@ export async function measureRequests(task: RequestsTask): Promise<RequestsDone>
     };
     const read = createAnswerReader(() => {
       total += 1;
-      if (isMeasuring) latencies.push(performance.now() - sentAt);
+      window.note(sentAt);
       send();
     });
     socket.on('data', (chunk: Buffer) => {
@@ -45,25 +45,7 @@ export async function measureRequests(task: RequestsTask): Promise<RequestsDone>
     send();
   }
   await Promise.race([sleep(warm_ms), failed]);
-  const cpu = process.cpuUsage();
-  const from = performance.now();
-  isMeasuring = true;
-  await Promise.race([sleep(window_ms), failed]);
-  isMeasuring = false;
-  const seconds = (performance.now() - from) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  const sorted = Float64Array.from(latencies).sort();
-  if (sorted.length === 0) throw new Error('no answer came within the window');
-  const quantile = (part: number) =>
-    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
-  return {
-    count: sorted.length,
-    total,
-    seconds,
-    p50_ms: quantile(0.5),
-    p99_ms: quantile(0.99),
-    busy: (user + system) / 1e4 / seconds,
-  };
+  return { ...(await window.open(() => Promise.race([sleep(window_ms), failed]))), total };
 }
 
 function requestText(method: 'GET' | 'POST', port: number): string {

@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type {
+  CallsDone,
+  CallsTask,
   EventsDone,
   EventsTask,
   HandshakesDone,
@@ -19,6 +21,7 @@ export function runTask(directory: string, task: RequestsTask): Promise<Requests
 export function runTask(directory: string, task: HandshakesTask): Promise<HandshakesDone>;
 export function runTask(directory: string, task: TransferTask): Promise<TransferDone>;
 export function runTask(directory: string, task: EventsTask): Promise<EventsDone>;
+export function runTask(directory: string, task: CallsTask): Promise<CallsDone>;
 /** Runs a load generator in a process of its own. Rejects with the line in which it says what went wrong. */
 export async function runTask(directory: string, task: Task): Promise<unknown> {
   const args = [PROGRAM, JSON.stringify(task)];
@@ -42,5 +45,7 @@ function patience(task: Task): number {
       return Math.ceil(task.bytes / 10_000) + slack;
     case 'events':
       return task.count * task.gap_ms + slack;
+    case 'calls':
+      return task.warm_ms + ('ms' in task.until ? task.until.ms : task.until.calls * 20) + 2 * slack;
   }
 }

@@ -1,3 +1,5 @@
+import type { WindowDone } from './window.ts';
+
 /** Where the requests of a load generator go. */
 export interface Place {
   /** Undefined: straight to the origin. */
@@ -6,7 +8,7 @@ export interface Place {
 }
 
 /** What a load generator is asked to do. */
-export type Task = RequestsTask | HandshakesTask | TransferTask | EventsTask;
+export type Task = RequestsTask | HandshakesTask | TransferTask | EventsTask | CallsTask;
 
 export interface RequestsTask extends Place {
   readonly kind: 'requests';
@@ -16,16 +18,9 @@ export interface RequestsTask extends Place {
   readonly window_ms: number;
 }
 
-export interface RequestsDone {
-  /** Answers within the window. */
-  readonly count: number;
+export interface RequestsDone extends WindowDone {
   /** Answers in all, the warming-up included. */
   readonly total: number;
-  readonly seconds: number;
-  readonly p50_ms: number;
-  readonly p99_ms: number;
-  /** Share of a processor that the load generator itself took, in per cent. */
-  readonly busy: number;
 }
 
 export interface HandshakesTask extends Place {
@@ -60,4 +55,28 @@ export interface EventsTask extends Place {
 export interface EventsDone {
   /** From the write at the origin to the read at the agent, event by event. */
   readonly delays_ms: readonly number[];
+}
+
+/** Where a tool is to be found: behind a bridge, or to be started here and spoken to on its stdin and stdout. */
+export type BridgePlace =
+  | { readonly kind: 'http'; readonly port: number; readonly path: string }
+  | { readonly kind: 'stdio'; readonly command: readonly string[] };
+
+/** The revision of MCP that clients speak. */
+export type Revision = '2025-11-25' | '2026-07-28';
+
+export interface CallsTask {
+  readonly kind: 'calls';
+  readonly place: BridgePlace;
+  readonly revision: Revision;
+  /** Clients, each with a session of its own, each with one call at a time. */
+  readonly clients: number;
+  readonly warm_ms: number;
+  /** How long to measure, or how many calls to make in all. */
+  readonly until: { readonly ms: number } | { readonly calls: number };
+}
+
+export interface CallsDone extends WindowDone {
+  /** From before the first client opened its session to the answer to its first call. */
+  readonly first_ms: number;
 }

@@ -1,6 +1,7 @@
 import type { Bench, Series } from '../series.ts';
 import { boot } from './boot.ts';
 import { logs } from './logs.ts';
+import { mcpBridge } from './mcp-bridge.ts';
 import { memory } from './memory.ts';
 import { orphans } from './orphans.ts';
 import { probe } from './probe.ts';
@@ -24,4 +25,5 @@ export const MEASURES: Readonly<Record<string, (bench: Bench) => readonly Series
   transfer,
   sse,
   push,
+  'mcp-bridge': mcpBridge,
 };
