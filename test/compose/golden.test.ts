@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { execa } from 'execa';
+import { renderCompose } from '../../compose/compose/render.ts';
+import { sealedFiles } from '../../compose/render.ts';
+import { BOTTLES, planOfFile, ROOT } from './rendered.ts';
+
+/**
+ * What is rendered stands beside this file and is looked at when it changes. To write it anew: UPDATE_GOLDEN=1 node --test
+ * test/compose/golden.test.ts
+ */
+const GOLDEN = join(ROOT, 'test/compose/golden');
+const isUpdate = process.env.UPDATE_GOLDEN === '1';
+
+/** The Compose of this machine: the plug-in, or the program. */
+async function findCompose(): Promise<readonly string[] | undefined> {
+  for (const command of [['docker', 'compose'], ['docker-compose']]) {
+    const [program = '', ...args] = command;
+    const { exitCode } = await execa(program, [...args, 'version'], { reject: false });
+    if (exitCode === 0) return command;
+  }
+  return undefined;
+}
+
+const compose = await findCompose();
+
+for (const [name, file] of Object.entries(BOTTLES)) {
+  for (const layout of ['bundle', 'split'] as const) {
+    describe(`the ${name} bottle in the ${layout} layout`, () => {
+      const directory = join(GOLDEN, name, layout);
+
+      it('is rendered as it stands in golden/', async () => {
+        const files = sealedFiles(renderCompose, await planOfFile(file, layout));
+        if (isUpdate) {
+          rmSync(directory, { recursive: true, force: true });
+          for (const [path, text] of files) {
+            mkdirSync(dirname(join(directory, path)), { recursive: true });
+            writeFileSync(join(directory, path), text);
+          }
+        }
+        const golden = readdirSync(directory, { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1));
+        assert.deepEqual(golden.sort(), [...files.keys()].sort());
+        for (const [path, text] of files) assert.equal(text, readFileSync(join(directory, path), 'utf8'), path);
+      });
+
+      it('is a Compose file to Docker Compose', {
+        skip: compose === undefined && 'there is no Docker Compose here',
+      }, async () => {
+        const [program = '', ...args] = compose ?? [];
+        const main = join(directory, 'compose.yaml');
+        const { exitCode, stderr } = await execa(program, [...args, '-f', main, 'config', '--quiet'], {
+          reject: false,
+        });
+        assert.equal(`${exitCode} ${stderr}`, '0 ');
+      });
+
+      it('reaches the engine with every "$" of the bottle as it is written', {
+        skip: compose === undefined && 'there is no Docker Compose here',
+      }, async () => {
+        if (name !== 'full') return;
+        const [program = '', ...args] = compose ?? [];
+        const main = join(directory, 'compose.yaml');
+        const { stdout } = await execa(program, [...args, '-f', main, 'config', '--format', 'json'], {
+          env: { B: 'put in' },
+        });
+        const { agent } = JSON.parse(stdout).services;
+        // "config" prints what could be read again, with "$$".
+        assert.deepEqual(agent.entrypoint, ['/usr/bin/env', 'A=$$B']);
+        assert.equal(agent.environment.PRICE, '$$5');
+      });
+    });
+  }
+}
+
+after(() => {
+  if (isUpdate) process.stdout.write(`golden/ is written anew in ${GOLDEN}\n`);
+});
