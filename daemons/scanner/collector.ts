@@ -44,6 +44,7 @@ export function createCollector(bytes: Buffer): Collector {
       what: `${what}${encoded}`,
       offset: layer.origin(offset),
       fingerprint: fingerprintOf(rule, Buffer.from(secret, 'latin1')),
+      digest: digestOf(Buffer.from(secret, 'latin1')),
     });
   }
 
@@ -67,11 +68,16 @@ function located(bytes: Buffer, places: readonly Place[]): readonly SecretFindin
   let begin = 0;
   return places
     .toSorted((a, b) => a.offset - b.offset)
-    .map(({ rule, what, offset, fingerprint }) => {
+    .map(({ offset, ...place }) => {
       for (let next = bytes.indexOf(10, begin); next !== -1 && next < offset; next = bytes.indexOf(10, begin)) {
         line++;
         begin = next + 1;
       }
-      return { rule, what, line, column: offset - begin + 1, fingerprint };
+      return { ...place, line, column: offset - begin + 1 };
     });
+}
+
+/** SHA-256 of a secret, in hex. */
+export function digestOf(secret: Uint8Array): string {
+  return hash('sha256', secret, 'hex');
 }

@@ -10,6 +10,8 @@ export interface SecretFinding {
   readonly column: number;
   /** SHA-256 (hex) of rule and secret together: by this an operator allows one, without writing it down. */
   readonly fingerprint: string;
+  /** SHA-256 (hex) of the secret alone: what two engines found is one finding where this is the same. */
+  readonly digest: string;
 }
 
 /** What one scan says. A scan that could not be finished is not a clean one: who asked must refuse. */

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, join, relative, resolve } from 'node:path';
 import * as z from 'zod/mini';
-import { fingerprintOf } from './collector.ts';
+import { digestOf, fingerprintOf } from './collector.ts';
 import type { SecretFinding } from './finding.ts';
 
 /** A finding in one of the files that were scanned. */
@@ -200,6 +200,7 @@ function findingOf(name: string, directory: string, finding: z.output<typeof rep
     line: finding.StartLine,
     column: finding.StartColumn,
     fingerprint: fingerprintOf(rule, Buffer.from(finding.Secret)),
+    digest: digestOf(Buffer.from(finding.Secret)),
   };
 }
 

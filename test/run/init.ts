@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { BundleStatus } from '../../init/status.ts';
@@ -117,6 +118,11 @@ export function startInitOn(t: TestContext, file: string, directory: string, opt
       check();
     });
   const bottled: RunningInit['bottled'] = async (...args) => {
+    // It is made once the daemons are started.
+    for (const deadline = Date.now() + 10_000; !existsSync(socket) && child.exitCode === null; ) {
+      if (Date.now() > deadline) break;
+      await delay(10);
+    }
     const { exitCode, stdout, stderr } = await execa(BOTTLED, [...args, '--socket', socket], {
       reject: false,
       stdin: 'ignore',

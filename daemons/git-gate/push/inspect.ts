@@ -84,8 +84,10 @@ export async function inspect(
     } else if (type === 'tree') await addNames(scan, path, bytes, id.length / 2);
     else await addTo([scan, second], { bytes, where: { kind: type, id, text: bytes.toString('utf8') } });
   }
-  const found = await Promise.all([scan.finish(), second.finish()]);
-  return { found: found.flat(), faults };
+  const [own, others] = await Promise.all([scan.finish(), second.finish()]);
+  const known = new Set(own.map(({ finding }) => finding.digest));
+  // The operator answers for a secret once, by whichever name it was found.
+  return { found: [...own, ...others.filter(({ finding }) => !known.has(finding.digest))], faults };
 }
 
 async function addTo(takers: readonly Pick<PieceScan<Where>, 'add'>[], piece: Piece<Where>): Promise<void> {

@@ -93,7 +93,14 @@ async function scanBytes(scanner: Scanner, bytes: Buffer): Promise<readonly Secr
 
 /** Findings that are not listed cannot be allowed one by one: this stands for them, and no fingerprint allows it. */
 function unlisted(count: number): SecretFinding {
-  return { rule: 'too-many-findings', what: `at least ${count} more`, line: 1, column: 1, fingerprint: NOT_ALLOWABLE };
+  return {
+    rule: 'too-many-findings',
+    what: `at least ${count} more`,
+    line: 1,
+    column: 1,
+    fingerprint: NOT_ALLOWABLE,
+    digest: NOT_ALLOWABLE,
+  };
 }
 
 const NOT_ALLOWABLE = 'none';

@@ -14,7 +14,7 @@ const scanner: Scanner = {
   async scan(bytes) {
     const text = Buffer.from(bytes).toString('latin1');
     if (text.includes('CANNOT-BE-SCANNED')) return { ok: false, reason: 'it took too long' };
-    const finding = { rule: 'marked', what: 'a mark', line: 1, column: 1, fingerprint: '' };
+    const finding = { rule: 'marked', what: 'a mark', line: 1, column: 1, fingerprint: '', digest: '' };
     return { ok: true, findings: text.includes(MARK) ? [finding] : [], unlisted: 0 };
   },
   async close() {},
