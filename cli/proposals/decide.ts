@@ -115,7 +115,8 @@ async function faultsOf(
   { values, place, init }: Desk,
 ): Promise<readonly string[]> {
   const { writes } = KINDS[kind];
-  const now = writes === 'git-gate.yaml' ? createEffects(place, init).read(writes) : text;
+  const isAddedTo = writes === 'git-gate.yaml' || writes === 'pipelock.yaml';
+  const now = isAddedTo ? createEffects(place, init).read(writes) : text;
   const approved: Approved = { id, kind, current: text, facts, wanted, reason: values.reason ?? '', by: '' };
   return faultsOfWanted(approved, now);
 }

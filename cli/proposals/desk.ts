@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { isAsShown } from '../../daemons/approval/change.ts';
+import { isAsShown, shownOf } from '../../daemons/approval/change.ts';
 import { KINDS } from '../../daemons/approval/kinds.ts';
 import { readTarget } from '../../daemons/approval/target-file.ts';
 import type { Proposal } from '../../daemons/supervise/proposal.ts';
@@ -25,7 +25,7 @@ export function openDesk(values: Values): Desk {
   return { values, supervise, place: placeOf(process.env), init: createClient(values.socket) };
 }
 
-/** The file that a proposal is about, as it is now. */
+/** The file that a proposal is about, as it is now, or what the proposal shows of it. */
 export interface Held {
   /** Empty where there is no such file. */
   readonly text: string;
@@ -39,7 +39,7 @@ export async function heldFor({ kind, target, current }: Proposal, { config }: P
   if (target === '' || writes === undefined || writes === 'git-gate.yaml') return { text: current, doubt: undefined };
   try {
     const text = readTarget(join(config, writes)) ?? '';
-    if (await isAsShown(writes, current, text)) return { text, doubt: undefined };
+    if (await isAsShown(kind, current, text)) return { text: shownOf(kind, text), doubt: undefined };
     return { text: current, doubt: `${writes} has changed since this was proposed` };
   } catch (error) {
     return { text: current, doubt: error instanceof Error ? error.message : String(error) };

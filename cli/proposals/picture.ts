@@ -109,15 +109,27 @@ export function proposalText(proposal: Proposal, diff: string, now: number): str
     ...Object.entries(facts).map(([name, value]) => [name, value] as const),
     ...decisionFields(proposal),
   ];
+  const advice = adviceText(proposal);
   const width = Math.max(...fields.map(([name]) => name.length));
   return [
     `${paint('bold', id)}  ${kind}  ${paint(STATUS_STYLES[status], status)}`,
     ...fields.map(([name, value]) => `${name.padEnd(width)}  ${indented(value, width + 2)}`),
     '',
     indented(justification, 0),
+    ...(advice === '' ? [] : ['', advice]),
     ...(diff === '' ? [] : ['', paintDiff(diff).trimEnd()]),
     '',
   ].join('\n');
+}
+
+const RISK_STYLES = { low: 'green', medium: 'yellow', high: 'red' } as const;
+
+/** What a model says of it, and what that is worth; empty where none has said anything. */
+function adviceText({ opinion }: Proposal): string {
+  if (opinion === null) return '';
+  const { risk, reason, model } = opinion;
+  const head = `advice of the model ${indented(model, 0)}: ${paint(RISK_STYLES[risk], `${risk} risk`)}`;
+  return `${head}. Untrusted: it can be wrong, and be misled by what is proposed; you decide.\n  ${indented(reason, 2)}`;
 }
 
 function decisionFields({ decision, outcome }: Proposal): (readonly [string, string])[] {

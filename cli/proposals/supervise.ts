@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import type { Result } from '../../daemons/approval/apply.ts';
 import {
   type DecisionRequest,
+  OPINION_RISKS,
   PROPOSAL_KINDS,
   PROPOSAL_STATUSES,
   type Proposal,
@@ -37,6 +38,8 @@ const outcome = z.object({
   time: z.string(),
 });
 
+const opinion = z.object({ risk: z.enum(OPINION_RISKS), reason: z.string(), model: z.string(), time: z.string() });
+
 const proposalSchema = z.object({
   id: z.string(),
   kind: z.enum(PROPOSAL_KINDS),
@@ -53,6 +56,7 @@ const proposalSchema = z.object({
   times: z.number(),
   decision: z.nullable(decision),
   outcome: z.nullable(outcome),
+  opinion: z._default(z.nullable(opinion), null),
 });
 
 const listSchema = z.object({ proposals: z.array(proposalSchema) });

@@ -4,9 +4,11 @@ import { formatProblem } from '../../config/problem.ts';
 import { gateSchema } from '../git-gate/config/schema.ts';
 import { settingsSchema } from '../pipelock/settings.ts';
 import { parseRoutes } from '../routes/load.ts';
+import { hostListOf, hostsIn } from '../supervise/pipelock-hosts.ts';
+import type { ProposalKind } from '../supervise/proposal.ts';
 import { printableText } from '../supervise/text.ts';
 import { type Approved, KINDS, type TargetName } from './kinds.ts';
-import { withAllowedFinding } from './yaml-edit.ts';
+import { withAllowedFinding, withExtraHosts } from './yaml-edit.ts';
 
 /** What an approval makes of its file. Texts of a file that is not there are undefined. */
 export type Change =
@@ -23,7 +25,7 @@ export async function planChange(approved: Approved, file: TargetName, held: str
   const problems = await faultsOf(file, made.after);
   if (made.after === held && problems.length === 0) return { kind: 'already', after: held };
   // What a report adds does not depend on the rest of the file.
-  if (approved.kind !== 'gitleaks-allow' && !(await isAsShown(file, approved.current, held))) {
+  if (approved.kind !== 'gitleaks-allow' && !(await isAsShown(approved.kind, approved.current, held))) {
     return refused('stale', `${file} is no longer what was shown; let it be proposed anew`);
   }
   if (problems.length > 0) return refused('invalid', problems.join('\n'));
@@ -44,9 +46,18 @@ function makeAfter(
   { kind, wanted, facts, reason }: Approved,
   held: string | undefined,
 ): { readonly ok: true; readonly after: string } | { readonly ok: false; readonly reason: string } {
-  if (kind !== 'gitleaks-allow') return { ok: true, after: wanted };
   try {
-    return { ok: true, after: withAllowedFinding(held, facts.fingerprint ?? '', reason) };
+    switch (kind) {
+      case 'gitleaks-allow':
+        return { ok: true, after: withAllowedFinding(held, facts.fingerprint ?? '', reason) };
+      case 'pipelock-block': {
+        const listed = hostsIn(wanted);
+        if (!listed.ok) return { ok: false, reason: listed.faults.join('\n') };
+        return { ok: true, after: withExtraHosts(held, listed.hosts) };
+      }
+      default:
+        return { ok: true, after: wanted };
+    }
   } catch (error) {
     return { ok: false, reason: `it cannot be added to: ${error instanceof Error ? error.message : String(error)}` };
   }
@@ -78,12 +89,17 @@ function dockerfileFaults(text: string): readonly string[] {
  * Whether a file holds what was shown of it: the same text, or for routes the same meaning, since comments and the way of writing decide
  * nothing. What is shown is made fit for a terminal first.
  */
-export async function isAsShown(file: string, shown: string, held: string | undefined): Promise<boolean> {
-  const text = held ?? '';
+export async function isAsShown(kind: ProposalKind, shown: string, held: string | undefined): Promise<boolean> {
+  const text = shownOf(kind, held ?? '');
   if (shown === text || shown === printableText(text)) return true;
-  if (file !== 'routes.yaml') return false;
-  const [then, now] = await Promise.all([parseRoutes(file, shown), parseRoutes(file, text)]);
+  if (kind !== 'egress-block') return false;
+  const [then, now] = await Promise.all([parseRoutes('routes.yaml', shown), parseRoutes('routes.yaml', text)]);
   return then.ok && now.ok && isDeepStrictEqual(then.routes, now.routes);
+}
+
+/** What a proposal of this kind shows of a file that holds `text`: all of it, or the hosts that it adds to. */
+export function shownOf(kind: ProposalKind, text: string): string {
+  return kind === 'pipelock-block' ? (hostListOf(text) ?? text) : text;
 }
 
 function refused(cause: 'stale' | 'invalid', reason: string): Change {

@@ -20,14 +20,12 @@ export function withHosts(file: string, list: string): HostLists {
   const faults: string[] = [];
   const seen = new Set(known);
   const lines: string[] = [];
-  for (const [at, line] of list.split('\n').entries()) {
-    const [, written = '', comment = ''] = /^\s*([^#]*?)\s*(#.*)?$/.exec(line) ?? [];
-    const host = written === '' ? '' : hostOf(written);
-    if (host === undefined) faults.push(`line ${at + 1}: ${JSON.stringify(written.slice(0, 80))} ${NOT_A_HOST}`);
-    else if (host === '' && comment !== '') lines.push(comment.trimEnd());
+  for (const { host, comment, fault } of linesOf(list)) {
+    if (fault !== undefined) faults.push(fault);
+    else if (host === '' && comment !== '') lines.push(comment);
     else if (host !== '' && !seen.has(host)) {
       seen.add(host);
-      lines.push(comment === '' ? host : `${host}  ${comment.trimEnd()}`);
+      lines.push(comment === '' ? host : `${host}  ${comment}`);
     }
   }
   const added = seen.size - known.length;
@@ -35,6 +33,42 @@ export function withHosts(file: string, list: string): HostLists {
   if (!/^\s*[^#\s]/m.test(list)) return { ok: false, faults: ['there is no host in it; write one a line'] };
   if (added > MOST_HOSTS) return { ok: false, faults: [`it has ${added} hosts; ${MOST_HOSTS} are the most`] };
   return { ok: true, current: asLines(known), proposed: asLines([...known, ...lines]), added };
+}
+
+/** The hosts of such a list without its comments, each once; or every fault. */
+export function hostsIn(
+  list: string,
+):
+  | { readonly ok: true; readonly hosts: readonly string[] }
+  | { readonly ok: false; readonly faults: readonly string[] } {
+  const lines = linesOf(list);
+  const faults = lines.flatMap(({ fault }) => (fault === undefined ? [] : [fault]));
+  if (faults.length > 0) return { ok: false, faults: faults.slice(0, MOST_FAULTS) };
+  return { ok: true, hosts: [...new Set(lines.map(({ host }) => host).filter((host) => host !== ''))] };
+}
+
+/** `extra_hosts` of pipelock.yaml as such a list; undefined where the file cannot be read. */
+export function hostListOf(file: string): string | undefined {
+  const known = extraHosts(file);
+  return known === undefined ? undefined : asLines(known);
+}
+
+interface Line {
+  /** Empty where there is none, or a wrong one. */
+  readonly host: string;
+  /** With its `#`; empty where there is none. */
+  readonly comment: string;
+  readonly fault: string | undefined;
+}
+
+function linesOf(list: string): readonly Line[] {
+  return list.split('\n').map((line, at) => {
+    const [, written = '', comment = ''] = /^\s*([^#]*?)\s*(#.*)?$/.exec(line) ?? [];
+    const host = written === '' ? '' : hostOf(written);
+    const fault =
+      host === undefined ? `line ${at + 1}: ${JSON.stringify(written.slice(0, 80))} ${NOT_A_HOST}` : undefined;
+    return { host: host ?? '', comment: comment.trimEnd(), fault };
+  });
 }
 
 const NOT_A_HOST =

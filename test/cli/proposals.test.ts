@@ -169,6 +169,21 @@ test('an approval is written, told and ends as applied', async (t) => {
   assert.match(shownAgain.stdout, /^applied +\d{4}-.*in force/m);
 });
 
+test('hosts for pipelock are added to its file, whose other keys and comments stay', async (t) => {
+  const operator = await startOperator(t);
+  const file = join(operator.world.config, 'pipelock.yaml');
+  writeFileSync(file, '# mine\nextra_hosts:\n  - a.example # the mirror\nmax_url_length: 4096\n');
+  const { id } = await operator.call('pipelock-block', { hosts: 'b.example # the build', justification: 'x' });
+  const shown = await operator.proposals(['show', id]);
+  assert.match(shown.stdout, /^ a\.example\n\+b\.example {2}# the build$/m);
+  const approved = await operator.proposals(['approve', id, '--yes']);
+  assert.equal(approved.exitCode, 0, approved.stderr);
+  assert.equal(
+    readFileSync(file, 'utf8'),
+    '# mine\nextra_hosts:\n  - a.example # the mirror\n  - b.example\nmax_url_length: 4096\n',
+  );
+});
+
 test('what was proposed for another file than there is now is not decided', async (t) => {
   const operator = await startOperator(t);
   const { id } = await host(operator, 'b.example');
