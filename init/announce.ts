@@ -31,18 +31,25 @@ export function createAnnouncer(log: OwnLog, history: History, pid: (daemon: str
         return;
       }
       case 'answer': {
-        const { daemon, plane, accepted, text } = effect;
+        const { type, ...answer } = effect;
+        const { daemon, plane, who, command, accepted, text } = answer;
         log(accepted ? 'info' : 'warn', undefined, `${plane}: ${accepted ? '' : 'refused: '}${text}`, {
           daemon,
           plane,
+          who,
+          command,
           accepted,
         });
-        history.add({ type: 'answer', ...(daemon !== undefined && { daemon }), plane, accepted, text });
+        history.add({ type, ...answer });
         return;
       }
       case 'ending':
         log('info', undefined, `the bundle ends: ${effect.why}`);
-        history.add({ type: 'ending', text: effect.why });
+        history.add({
+          type: 'ending',
+          text: effect.why,
+          ...(effect.signal !== undefined && { plane: 'signal', command: effect.signal, accepted: true }),
+        });
         return;
       case 'exit': {
         const { code, decidedBy, why } = effect;

@@ -48,6 +48,8 @@ export interface Incarnations {
   pid(daemon: string): number | undefined;
   /** What each daemon's processes use; one look at /proc. */
   usage(): (daemon: string) => ProcessView;
+  /** From now on, `secrets` are in nobody's log; they replace the earlier ones of the same owner. */
+  hide(owner: string, secrets: readonly string[]): void;
   /** Closes what the daemons' outputs still hold open, within `ms`. */
   drain(ms: number): Promise<void>;
 }
@@ -90,8 +92,9 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
 
   reaper.onPass(tellEnds);
 
-  function spawn({ daemon, incarnation, spec }: EffectOf<'spawn'>): void {
-    const started = tryStart(daemon, incarnation, spec);
+  function spawn(effect: EffectOf<'spawn'>): void {
+    const { daemon, incarnation } = effect;
+    const started = tryStart(effect);
     if ('error' in started) {
       send({ type: 'spawn-failed', daemon, incarnation, error: started.error });
       return;
@@ -107,18 +110,19 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
   }
 
   /** A lack of descriptors or memory is the daemon's failed start, not a fault of the init. */
-  function tryStart(daemon: string, incarnation: number, spec: DaemonSpec): Live | { readonly error: SpawnError } {
+  function tryStart(effect: EffectOf<'spawn'>): Live | { readonly error: SpawnError } {
     try {
-      return start(daemon, incarnation, spec);
+      return start(effect);
     } catch (error) {
       if (!(error instanceof PosixError)) throw error;
       return {
-        error: { errno: error.code, message: `${spec.command[0] ?? daemon}: cannot be started: ${error.message}` },
+        error: { errno: error.code, message: `${argvOf(effect)[0]}: cannot be started: ${error.message}` },
       };
     }
   }
 
-  function start(daemon: string, incarnation: number, spec: DaemonSpec): Live | { readonly error: SpawnError } {
+  function start(effect: EffectOf<'spawn'>): Live | { readonly error: SpawnError } {
+    const { daemon, incarnation, spec } = effect;
     const privileges = resolvePrivileges(spec);
     if ('error' in privileges) return privileges;
     const owner = privileges.identity;
@@ -149,7 +153,7 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
     undone.defer(() => closeReadEnds(output));
     const launched = scores.startWith(spec.oom_score_adj, () =>
       launch({
-        argv: [...spec.entrypoint, ...spec.command],
+        argv: argvOf(effect),
         prefix: privileges.prefix,
         environment,
         cwd: spec.working_dir,
@@ -203,9 +207,8 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
     } else hide(daemon, [...new Set([...renewed.masks, ...(masks.get(daemon) ?? [])])]);
   }
 
-  /** From now on, what the daemon keeps secret is in nobody's log. */
-  function hide(daemon: string, secrets: readonly string[]): void {
-    masks.set(daemon, secrets);
+  function hide(owner: string, secrets: readonly string[]): void {
+    masks.set(owner, secrets);
     logs.mask([...masks.values()].flat());
   }
 
@@ -317,10 +320,16 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
         return { pid: live.exit === undefined ? live.leader : null, cpu, memory_bytes: usage.memoryBytes };
       };
     },
+    hide,
     async drain(ms) {
       const taps = [...lives.values()].flatMap((live) => live.taps);
       for (const tap of taps) tap.endWithin(ms);
       await Promise.all(taps.map((tap) => tap.ended));
     },
   };
+}
+
+/** What is to be started, program first. */
+function argvOf({ spec, fallback }: EffectOf<'spawn'>): readonly string[] {
+  return fallback ? spec.fallback_command : [...spec.entrypoint, ...spec.command];
 }

@@ -78,7 +78,7 @@ export async function run(options: RunOptions): Promise<void> {
   unblockSignals();
   becomeSubreaper();
   keepDescriptorsFromChildren();
-  const { bundle } = loaded;
+  const { bundle, text } = loaded;
   const history = createHistory();
   const reaper = createReaper();
   const logs = createLogs(logOptions(options.logFormat, bundle));
@@ -113,7 +113,7 @@ export async function run(options: RunOptions): Promise<void> {
         void loadServices().then(({ runHooks }) => runHooks(effect));
         return;
       case 'read-bundle':
-        void loadServices().then(({ reload }) => reload('signal'));
+        void loadServices().then(({ reload }) => reload({ plane: 'signal' }));
         return;
       case 'changed':
         if (!changed) setTimeout(reportHealth, HEALTH_AFTER_MS);
@@ -147,7 +147,7 @@ export async function run(options: RunOptions): Promise<void> {
   /** Probes, hooks, heartbeat and the control API: loaded once the daemons have been started. */
   function loadServices(): Promise<Services> {
     loading ??= import('./services.ts').then(({ createServices }) =>
-      createServices({ source, socket, runDirectory, runtime, incarnations, history, logs, reaper }),
+      createServices({ source, text, socket, runDirectory, runtime, incarnations, history, logs, reaper }),
     );
     return loading;
   }

@@ -1,8 +1,10 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { digestOf } from '../config/digest.ts';
 import { formatProblem } from '../config/problem.ts';
 import { createHeartbeat, type Heartbeat } from '../healthcheck/heartbeat.ts';
 import type { Execution } from '../healthcheck/probe/check.ts';
 import { probe } from '../healthcheck/probe/probe.ts';
+import type { ControlTokens } from './bundle/control.ts';
 import { type LoadOptions, loadBundle } from './bundle/load.ts';
 import type { Bundle } from './bundle/schema.ts';
 import { readAccounts } from './child/accounts.ts';
@@ -11,12 +13,17 @@ import { resolveIdentity } from './child/identity.ts';
 import { resolvePrivileges } from './child/privileges.ts';
 import { type Ran, runCommand, runHooks } from './child/run.ts';
 import { readStanding } from './child/standing.ts';
+import { countCommands } from './commands.ts';
+import { type Audit, type AuditEntry, openAudit } from './control/audit.ts';
+import { daemonCapabilities, LEGACY_LINE, layoutOf } from './control/capabilities.ts';
 import { type Control, createControl, type ReadingSocket } from './control/control.ts';
+import { countDenials } from './control/denials.ts';
 import type { Answer, Init } from './control/init.ts';
+import type { Tokens } from './control/tokens/tokens.ts';
 import type { History } from './history.ts';
 import type { Incarnations, Live } from './incarnations.ts';
 import type { Effect, EffectOf } from './lifecycle/effect.ts';
-import type { Command, ControlPlane } from './lifecycle/event.ts';
+import type { Caller } from './lifecycle/event.ts';
 import type { Logs } from './logs/logs.ts';
 import type { Reaper } from './reaper.ts';
 import type { Runtime } from './runtime.ts';
@@ -28,7 +35,7 @@ export interface Services {
   readonly heartbeat: Heartbeat;
   probe(effect: EffectOf<'probe'>): Promise<void>;
   runHooks(effect: EffectOf<'run-hooks'>): Promise<void>;
-  reload(plane: ControlPlane): Promise<Answer>;
+  reload(caller: Caller): Promise<Answer>;
   /** Opens the control socket. A bundle that cannot be operated still runs: what is wrong is logged. */
   serve(): Promise<void>;
   close(): Promise<void>;
@@ -37,6 +44,8 @@ export interface Services {
 export interface ServicesOptions {
   /** What the bundle was loaded from, and is from again at a reload. */
   readonly source: LoadOptions;
+  /** The bundle file as it was read at the start. */
+  readonly text: string;
   readonly socket: string;
   readonly runDirectory: string;
   readonly runtime: Runtime;
@@ -49,11 +58,22 @@ export interface ServicesOptions {
 export function createServices(options: ServicesOptions): Services {
   const { source, socket, runDirectory, runtime, incarnations, history, logs, reaper } = options;
   const startedAt = runtime.now();
-  const counts: Record<ControlPlane, number> = { cli: 0, http: 0, signal: 0, mcp: 0, web: 0 };
+  const file = resolve(source.file);
+  let sha256 = digestOf(options.text);
+  const layout = layoutOf(process.env);
   const onProblem = (text: string): void => logs.own('error', undefined, text);
   /** What a daemon's last passing probe wanted to be known. */
   const remarks = new Map<string, { readonly incarnation: number; readonly text: string }>();
   let control: Control | undefined;
+  let tokens: Tokens | undefined;
+  let audit: Audit | undefined;
+  /** Commands that came before the trail was open. */
+  const unwritten: AuditEntry[] = [];
+  const commands = countCommands(history, (entry) => {
+    if (audit === undefined) unwritten.push(entry);
+    else audit.add(entry);
+  });
+  const denials = countDenials((text) => logs.own('warn', undefined, text));
 
   const init: Init = {
     daemons: () => [...runtime.state().daemons.keys()],
@@ -61,34 +81,31 @@ export function createServices(options: ServicesOptions): Services {
       statusOf(
         runtime.state(),
         runtime.now(),
-        { version: VERSION, pid: process.pid, uptime_ms: Math.round(runtime.now() - startedAt) },
+        { version: VERSION, pid: process.pid, uptime_ms: Math.round(runtime.now() - startedAt), file, sha256 },
         incarnations.usage(),
         remarkOf,
+        { commands: commands.status(), tokens: tokens?.status() ?? [], denied: denials.counts() },
       ),
     health: () => healthOf(runtime.state()),
-    command: async (daemon, command, plane) => sendCommand(daemon, command, plane),
+    command: async (daemon, command, caller) => answerIn(runtime.send({ type: 'command', daemon, command, ...caller })),
     reload,
     history: history.after,
     onHistory: history.onEntry,
     logs: logs.read,
     onLog: logs.follow,
     logCounters: logs.counters,
-    commandCounts: () => counts,
+    audit: (entries) => audit?.latest(entries) ?? [],
+    commandStatus: commands.status,
+    capabilities: () => ({ layout, daemons: daemonCapabilities(runtime.state().bundle) }),
   };
 
-  function sendCommand(daemon: string, command: Command, plane: ControlPlane): Answer {
-    counts[plane] += 1;
-    return answerIn(runtime.send({ type: 'command', daemon, command, plane }));
-  }
-
-  async function reload(plane: ControlPlane): Promise<Answer> {
-    counts[plane] += 1;
+  async function reload(caller: Caller): Promise<Answer> {
     const loaded = await loadBundle(source);
     const problems = loaded.ok ? unfitHere(loaded.bundle, source.file) : loaded.problems.map(formatProblem);
     if (!loaded.ok || problems.length > 0) {
       const text = `the bundle file is not valid, the old one stays in force: ${problems.join('\n')}`;
-      logs.own('error', undefined, text, { plane });
-      history.add({ type: 'answer', plane, accepted: false, text });
+      logs.own('error', undefined, text, { plane: caller.plane });
+      history.add({ type: 'answer', command: 'reload', ...caller, accepted: false, text });
       return { accepted: false, text };
     }
     for (const warning of loaded.warnings) logs.own('warn', undefined, formatProblem(warning));
@@ -97,7 +114,8 @@ export function createServices(options: ServicesOptions): Services {
       logs.own('warn', undefined, concession, { event: 'users-shared' });
     }
     const before = init.daemons();
-    const answer = answerIn(runtime.send({ type: 'reload', bundle: loaded.bundle, plane }));
+    const answer = answerIn(runtime.send({ type: 'reload', bundle: loaded.bundle, ...caller }));
+    if (answer.accepted) sha256 = digestOf(loaded.text);
     const kept = new Set(init.daemons());
     for (const name of before) {
       if (kept.has(name)) continue;
@@ -166,6 +184,20 @@ export function createServices(options: ServicesOptions): Services {
     return ran;
   }
 
+  /** Loaded only where there are any: few bundles have tokens, and cryptography takes its time to load. */
+  async function openTokens(sources: ControlTokens): Promise<Tokens | undefined> {
+    const { createTokens } = await import('./control/tokens/tokens.ts');
+    return createTokens({ sources, onSecrets, onChange });
+  }
+
+  function onSecrets(secrets: readonly string[]): void {
+    incarnations.hide(TOKENS, secrets);
+  }
+
+  function onChange(level: 'info' | 'warn', text: string): void {
+    logs.own(level, undefined, text, { event: 'control-token' });
+  }
+
   function readingSocket({ path, user }: NonNullable<Bundle['control']['read']>): ReadingSocket | undefined {
     const at = path ?? join(runDirectory, 'read.sock');
     if (user === undefined) return { path: at };
@@ -185,20 +217,38 @@ export function createServices(options: ServicesOptions): Services {
     runHooks: runStage,
     reload,
     async serve() {
-      const { listen, read } = runtime.state().bundle.control;
+      const { listen, read, hosts = [], origins = [], tokens: sources, audit: trail } = runtime.state().bundle.control;
+      if (layout === 'split') logs.own('warn', undefined, LEGACY_LINE, { event: 'legacy-mode' });
+      const opening = openAudit(trail, (text) => logs.own('warn', undefined, text, { event: 'audit-trail' }));
       try {
         const reading = read === undefined ? undefined : readingSocket(read);
-        control = await createControl({ init, socket, listen, reading, onProblem });
+        tokens = listen === undefined || sources === undefined ? undefined : await openTokens(sources);
+        control = await createControl({
+          init,
+          socket,
+          listen,
+          reading,
+          tokens,
+          allowed: { hosts, origins },
+          onProblem,
+          onDenied: denials.add,
+        });
         logs.own('info', undefined, `control socket: ${socket}`);
       } catch (error) {
         onProblem(`${error instanceof Error ? error.message : error}; the bundle runs on, but cannot be operated`);
       }
+      audit = await opening;
+      for (const entry of unwritten.splice(0)) audit.add(entry);
     },
     async close() {
       await control?.close();
+      await audit?.close();
     },
   };
 }
+
+/** Whose the tokens are among the secrets that are masked in logs: a name that no daemon can have. */
+const TOKENS = 'control/tokens';
 
 type Hook = EffectOf<'run-hooks'>['spec']['post_start'][number];
 

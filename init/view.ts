@@ -6,7 +6,7 @@ import { exitCodeOf } from './lifecycle/diagnosis.ts';
 import { activeHealthcheck, readinessOf } from './lifecycle/readiness.ts';
 import type { Daemon, State } from './lifecycle/state.ts';
 import { isReady } from './lifecycle/step.ts';
-import type { BundleStatus, DaemonStatus } from './status.ts';
+import type { BundleStatus, ControlStatus, DaemonStatus } from './status.ts';
 
 /** What the shell knows of a daemon's processes and the policy does not. */
 export interface ProcessView {
@@ -25,6 +25,7 @@ export function statusOf(
   init: Omit<BundleStatus['bundle'], 'name' | 'health' | 'ending'>,
   processes: (daemon: string) => ProcessView,
   remarkOf: (daemon: string) => string | null,
+  control: ControlStatus,
 ): BundleStatus {
   return {
     bundle: {
@@ -35,10 +36,13 @@ export function statusOf(
     },
     daemons: [...state.daemons].map(([name, daemon]) => ({
       ...daemonStatus(state, name, daemon, now, processes(name)),
-      remark: isReady(daemon.state) ? remarkOf(name) : null,
+      remark: isReady(daemon.state) ? (remarkOf(name) ?? (daemon.fallback ? FALLBACK : null)) : null,
     })),
+    control,
   };
 }
+
+const FALLBACK = 'runs its fallback_command, since its command cannot run here';
 
 function daemonStatus(
   state: State,
@@ -54,6 +58,7 @@ function daemonStatus(
     essential: daemon.spec.essential,
     pid: process.pid,
     restarts: daemon.restarts,
+    fallback: daemon.fallback,
     cause: daemon.cause?.kind ?? null,
     detail: daemon.cause?.detail ?? null,
     hint: daemon.cause?.hint ?? null,

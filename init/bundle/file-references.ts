@@ -12,6 +12,8 @@ export interface Surroundings {
   readonly directory: string;
   readonly environment: Variables;
   readonly readFile: (path: string) => FileText;
+  /** Whether it is a fault where a secret cannot be had. */
+  readonly needsSecrets: boolean;
 }
 
 /** The directory from which the relative paths of a bundle file count: its own. */
@@ -39,6 +41,7 @@ export function readFileReferences(root: Node, daemons: readonly Entry[], around
     }
     variables.set(daemon.key, merged);
   }
+  if (!around.needsSecrets) return { variables, findings, problems };
   const used = new Set(daemons.flatMap(secretUses).map((use) => use.name));
   for (const secret of entriesOf(child(root, 'secrets'))) {
     if (used.has(secret.key)) findings.push(...secretFaults(secret, around));

@@ -15,7 +15,13 @@ import { warningsOf } from './warnings.ts';
 
 /** A bundle that can run, or everything that keeps it from that. */
 export type Loaded =
-  | { readonly ok: true; readonly bundle: Bundle; readonly warnings: readonly Problem[] }
+  | {
+      readonly ok: true;
+      readonly bundle: Bundle;
+      readonly warnings: readonly Problem[];
+      /** The file as it was read. */
+      readonly text: string;
+    }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 export interface LoadOptions {
@@ -25,6 +31,8 @@ export interface LoadOptions {
   readonly environment: Variables;
   /** Daemons to run; without it `BOTTLED_DAEMONS` decides, then the profiles. */
   readonly only?: readonly string[] | undefined;
+  /** false: a secret that cannot be had is no fault, since nothing is to be started. Default true. */
+  readonly needsSecrets?: boolean;
 }
 
 export interface CheckOptions extends LoadOptions {
@@ -57,13 +65,14 @@ export function checkBundle(text: string, yaml: YamlText, options: CheckOptions)
   const daemons = entriesOf(child(root, 'daemons'));
   const selection = select(daemons, wishOf(options.only, environment), environment);
   const selected = daemons.filter((entry) => selection.names.has(entry.key));
-  const around = { directory: directoryOf(file), environment, readFile: options.readFile };
+  const { readFile, needsSecrets = true } = options;
+  const around = { directory: directoryOf(file), environment, readFile, needsSecrets };
   const files = readFileReferences(root, selected, around);
   const problems = [...placed([...findings, ...files.findings], file, text), ...files.problems, ...selection.problems];
   if (!shape.ok || problems.length > 0) return { ok: false, problems: capped(problems, file) };
   const place = { ...around, selected: selection.names, variables: files.variables };
   const warnings = placed(warningsOf(shape.value, root, place), file, text);
-  return { ok: true, bundle: settle(shape.value, place), warnings };
+  return { ok: true, bundle: settle(shape.value, place), warnings, text };
 }
 
 /** Keys that begin with `x-` are the author's own, at the top and in a daemon, as in Compose. */

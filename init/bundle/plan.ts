@@ -26,6 +26,7 @@ export function planText(bundle: Bundle): string {
 function daemonText(name: string, spec: DaemonSpec): string {
   const facts: [string, string][] = [
     ['runs', [...spec.entrypoint, ...spec.command].map(shellWord).join(' ')],
+    ['or else', spec.fallback_command.map(shellWord).join(' ')],
     ['as', spec.user ?? ''],
     ['in', spec.working_dir ?? ''],
     [
@@ -60,7 +61,8 @@ function readySign(ready: DaemonSpec['ready'], check: Healthcheck | undefined): 
     : `when ${probe} passes, tried every ${formatDuration(check?.start_interval ?? 0)}`;
 }
 
-function probeText({ test, http, tcp, unix }: Healthcheck): string | undefined {
+/** What a probe asks, for a human; undefined where there is none. */
+export function probeText({ test, http, tcp, unix }: Healthcheck): string | undefined {
   if (http !== undefined) return `${http.scheme}://${http.host}:${http.port}${http.path}`;
   if (tcp !== undefined) return `tcp ${tcp.host}:${tcp.port}`;
   if (unix !== undefined) return `unix ${unix.path}`;
@@ -70,7 +72,8 @@ function probeText({ test, http, tcp, unix }: Healthcheck): string | undefined {
 function restartText({ restart, backoff }: DaemonSpec): string {
   if (restart === 'no') return 'no';
   const times = backoff.max_attempts === 'unlimited' ? 'without limit' : `at most ${backoff.max_attempts} in a row`;
-  const waits = `at once, then ${formatDuration(backoff.initial)} × ${backoff.factor}ⁿ up to ${formatDuration(backoff.max)}`;
+  const first = backoff.at_once ? 'at once, then ' : 'after ';
+  const waits = `${first}${formatDuration(backoff.initial)} × ${backoff.factor}ⁿ up to ${formatDuration(backoff.max)}`;
   return `${restart}: ${waits}, ${times}`;
 }
 
@@ -81,7 +84,7 @@ function actionText({ signal, restart }: Bundle['signals'][keyof Bundle['signals
 }
 
 /** A word as one would type it to a shell. */
-function shellWord(word: string): string {
+export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { duration, exactlyOne, key, text } from '../../config/values.ts';
+import { controlSchema } from './control.ts';
 import { dataDirectory } from './data.ts';
 import { healthcheck, ready } from './healthcheck.ts';
 import { CAPABILITIES, FREE_SIGNALS, ULIMITS } from './names.ts';
@@ -76,12 +77,21 @@ const restart = z.string().check((payload) => {
 });
 
 const backoff = z.strictObject({
-  initial: key(z._default(duration, 1_000), 'Wait before the second restart; the first is at once.'),
+  at_once: key(z._default(z.boolean(), true), 'The first restart does not wait. false: it waits for `initial`.'),
+  initial: key(
+    z._default(duration, 1_000),
+    'The first wait: before the second restart, or with at_once: false the first.',
+  ),
   factor: key(
     z._default(z.number().check(z.minimum(1), z.maximum(10)), 1.5),
     'Each further wait is this many times the one before.',
   ),
   max: key(z._default(duration, 30_000), 'The longest wait.'),
+  jitter: key(
+    z._default(z.number().check(z.minimum(0), z.maximum(0.5)), 0.1),
+    'How far a wait may be off by chance, as a part of it, so that many do not come back at one time; 0: not at all.',
+  ),
+  unit: key(z._default(duration, 0), 'Waits are cut down to whole multiples of this, 1s say; 0s: they are not.'),
   reset_after: key(z._default(duration, 60_000), 'Ready this long: the count of restarts in a row starts anew.'),
   max_attempts: key(
     z._default(z.union([z.int().check(z.nonnegative()), z.literal('unlimited')]), 5),
@@ -184,6 +194,10 @@ const daemon = z
   .strictObject({
     command: key(z._default(command, []), 'Program and arguments, appended to entrypoint. A text is split into words.'),
     entrypoint: key(z._default(command, []), 'Program and first arguments, put in front of command.'),
+    fallback_command: key(
+      z._default(command, []),
+      'Program and arguments, a static build say: started once in place of entrypoint and command where these can never run here (not found, not executable, wrong processor, missing library, newer C library).',
+    ),
     environment: key(
       z._default(environment, {}),
       "Variables as a map or a list of NAME=value. Without a value: as in the init's own environment.",
@@ -238,6 +252,10 @@ const daemon = z
       z._default(z.array(dataDirectory), []),
       'Directories that it keeps data in: paths, or maps. Before each start they are made where they are missing, and a new one is given to its user.',
     ),
+    config: key(
+      z._default(z.array(z.string()), []),
+      'Files and directories that configure it and that people change while it runs. `bottled backup` takes them; the init neither makes nor reads them. Relative to the bundle file.',
+    ),
     secrets: key(
       z._default(z.array(secretUse), []),
       "Files under the daemon's own $CREDENTIALS_DIRECTORY, masked in logs.",
@@ -250,6 +268,13 @@ const daemon = z
     post_start: key(z._default(z.array(hook), []), 'Programs to run one after another after each start.'),
     pre_stop: key(z._default(z.array(hook), []), 'Programs to run one after another before stop_signal is sent.'),
     logging: key(z.prefault(logging, {}), 'How its output is read and kept.'),
+    purpose: key(
+      z._default(z.string(), ''),
+      'What it is for, for a human. This and the next three stand in `bottled manifest`.',
+    ),
+    source: key(z._default(z.string(), ''), 'Where its code is: a folder, a repository, an image.'),
+    install: key(z._default(z.string(), ''), 'Command that installs it.'),
+    log: key(z._default(z.string(), ''), 'Where its log is, where that is not its output.'),
   })
   .check(
     z.refine(
@@ -284,7 +309,6 @@ const secret = z
   .check(exactlyOne('file', 'environment', 'directory'));
 
 const EXIT_CODE = /^(worst|first|from:.+)$/;
-const LISTEN = /^((\[[\da-f:.]+\]|[\w.-]*):\d{1,5})?$/i;
 
 export const bundleSchema = z.strictObject({
   name: key(z._default(name, 'bundle'), 'Name of the bundle in status, logs and metrics.'),
@@ -298,33 +322,7 @@ export const bundleSchema = z.strictObject({
     'What the init does with a signal it gets. SIGTERM, SIGINT, SIGQUIT and SIGCHLD have their fixed meaning.',
   ),
   secrets: key(z._default(z.record(name, secret), {}), 'Secrets that daemons may use, by name.'),
-  control: key(
-    z.prefault(
-      z.strictObject({
-        listen: key(
-          z.optional(z.string().check(z.regex(LISTEN, 'is not host:port, e.g. "127.0.0.1:9180"'))),
-          'host:port that serves health and metrics only, e.g. "127.0.0.1:9180"; empty or absent: none. Read at the start of the init only.',
-        ),
-        read: key(
-          z.optional(
-            z.strictObject({
-              path: key(
-                z.optional(text),
-                'Path of the socket. Default: read.sock in the run directory of the init, which is the control socket with ".d" behind it.',
-              ),
-              user: key(
-                z.optional(text),
-                "Who alone may open it, as a daemon's user; empty or absent: the init's own.",
-              ),
-            }),
-          ),
-          'A second socket for one daemon, which may read everything and change nothing. Read at the start of the init only.',
-        ),
-      }),
-      {},
-    ),
-    'The control API beside its unix socket.',
-  ),
+  control: key(z.prefault(controlSchema, {}), 'The control API beside its unix socket.'),
   daemons: key(
     z.record(name, daemon).check(
       z.refine((daemons) => Object.keys(daemons).length > 0, {

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { TokenSource } from './control.ts';
 import type { Surroundings } from './file-references.ts';
 import type { Bundle, DaemonSpec, Healthcheck, Hook } from './schema.ts';
 
@@ -49,8 +50,16 @@ export function leavesOut({ selected }: Pick<Place, 'selected'>, exitCode: strin
   return exitCode.startsWith('from:') && !selected.has(exitCode.slice('from:'.length));
 }
 
-function settleControl({ listen, read }: Bundle['control'], place: Place): Bundle['control'] {
+function settleControl(control: Bundle['control'], place: Place): Bundle['control'] {
+  const { listen, read, tokens, audit } = control;
+  const readToken = settleToken(tokens?.read, TOKEN_KEYS.read, place);
+  const operateToken = settleToken(tokens?.operate, TOKEN_KEYS.operate, place);
   return {
+    ...(control.hosts && { hosts: control.hosts }),
+    ...(control.origins && { origins: control.origins }),
+    ...((readToken || operateToken) && {
+      tokens: { ...(readToken && { read: readToken }), ...(operateToken && { operate: operateToken }) },
+    }),
     ...(listen ? { listen } : {}),
     ...(read === undefined
       ? {}
@@ -60,6 +69,36 @@ function settleControl({ listen, read }: Bundle['control'], place: Place): Bundl
             ...(read.user ? { user: read.user } : {}),
           },
         }),
+    ...(audit?.path ? { audit: { ...audit, path: resolve(place.directory, audit.path) } } : {}),
+  };
+}
+
+/** Names of the tokens in Vault where the file says none: those that others of this kind use. */
+const TOKEN_KEYS = { read: 'status_panel_token', operate: 'compose_agent_token' } as const;
+
+/** Absolute paths and nothing left to guess; undefined where a variable left it empty. */
+function settleToken(source: TokenSource | undefined, tokenKey: string, place: Place): TokenSource | undefined {
+  if (source === undefined) return undefined;
+  const { file, environment, vault, refresh } = source;
+  if (file) return { refresh, file: resolve(place.directory, file) };
+  if (environment) return { refresh, environment };
+  if (!vault?.address) return undefined;
+  const absolute = (path: string | undefined): string | undefined =>
+    path ? resolve(place.directory, path) : undefined;
+  const { ca, client_cert, client_key } = vault;
+  const files = { ca: absolute(ca), client_cert: absolute(client_cert), client_key: absolute(client_key) };
+  return {
+    refresh,
+    vault: {
+      address: vault.address.replace(/\/+$/, ''),
+      prefix: vault.prefix.replace(/^\/+|\/+$/g, ''),
+      deployment_hash: vault.deployment_hash,
+      token_key: vault.token_key || tokenKey,
+      token: vault.token.file === undefined ? vault.token : { file: resolve(place.directory, vault.token.file) },
+      ...(files.ca === undefined ? {} : { ca: files.ca }),
+      ...(files.client_cert === undefined ? {} : { client_cert: files.client_cert }),
+      ...(files.client_key === undefined ? {} : { client_key: files.client_key }),
+    },
   };
 }
 
@@ -75,6 +114,7 @@ function settleDaemon(name: string, { user, ...spec }: DaemonSpec, place: Place)
     data: spec.data
       .filter(({ path }) => path !== '')
       .map((entry) => ({ ...entry, path: resolve(place.directory, entry.path) })),
+    config: spec.config.filter((path) => path !== '').map((path) => resolve(place.directory, path)),
     depends_on: Object.fromEntries(Object.entries(spec.depends_on).filter(([need]) => place.selected.has(need))),
     ...(spec.healthcheck === undefined ? {} : { healthcheck: settleHealthcheck(spec.healthcheck) }),
     backoff: attempts === undefined ? spec.backoff : { ...spec.backoff, max_attempts: Number(attempts) },

@@ -6,7 +6,12 @@ import { leavesOut, type Place } from './settle.ts';
 
 /** What is allowed but hardly meant. */
 export function warningsOf(bundle: Bundle, root: Node, place: Place): readonly Finding[] {
-  return [...exitCodeWarnings(bundle, root, place), ...graceWarnings(bundle, root), ...attemptsWarnings(bundle, root)];
+  return [
+    ...exitCodeWarnings(bundle, root, place),
+    ...graceWarnings(bundle, root),
+    ...attemptsWarnings(bundle, root),
+    ...tokenWarnings(bundle, root),
+  ];
 }
 
 function warning(root: Node, path: Path, message: string, hint: string): Finding {
@@ -42,5 +47,26 @@ function attemptsWarnings(bundle: Bundle, root: Node): readonly Finding[] {
     const path = ['daemons', name, 'backoff', 'max_attempts'];
     if (!spec.restart.startsWith('on-failure:') || at(root, path) === undefined) return [];
     return [warning(root, path, `has no effect beside restart: ${quote(spec.restart)}`, 'leave one of them out')];
+  });
+}
+
+const LOOPBACK = /^http:\/\/(localhost|127(\.\d+){3}|\[::1\])(:|\/|$)/i;
+
+function tokenWarnings({ control: { listen, tokens } }: Bundle, root: Node): readonly Finding[] {
+  return (['read', 'operate'] as const).flatMap((name) => {
+    const path = ['control', 'tokens', name];
+    const { file, environment, vault } = tokens?.[name] ?? {};
+    const isSet = Boolean(file || environment || vault?.address);
+    const findings: Finding[] = [];
+    if (isSet && !listen) {
+      findings.push(
+        warning(root, path, 'has no effect without control.listen', 'say where to listen, or leave it out'),
+      );
+    }
+    if (vault?.address.startsWith('http:') && !LOOPBACK.test(vault.address)) {
+      const message = 'sends tokens over the network in clear text';
+      findings.push(warning(root, [...path, 'vault', 'address'], message, 'use https'));
+    }
+    return findings;
   });
 }

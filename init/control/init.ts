@@ -1,7 +1,9 @@
 import type { HealthReport } from '../../healthcheck/aggregate.ts';
-import type { Command, ControlPlane } from '../lifecycle/event.ts';
+import type { Caller, Command } from '../lifecycle/event.ts';
 import type { LogCounters, LogRecord } from '../logs/logs.ts';
-import type { BundleStatus, HistoryEntry } from '../status.ts';
+import type { BundleStatus, CommandStatus, HistoryEntry } from '../status.ts';
+import type { AuditEntry } from './audit.ts';
+import type { InitCapabilities } from './capabilities.ts';
 
 /** What became of a request to one daemon or to the bundle. */
 export interface Answer {
@@ -18,9 +20,9 @@ export interface Init {
   status(): BundleStatus;
   health(): HealthReport;
   /** Sends a command to one known daemon. Resolves as soon as the policy has judged it. */
-  command(daemon: string, command: Command, plane: ControlPlane): Promise<Answer>;
+  command(daemon: string, command: Command, caller: Caller): Promise<Answer>;
   /** Reads the bundle file anew. Refused (with every problem named in the text) where it is not valid. */
-  reload(plane: ControlPlane): Promise<Answer>;
+  reload(caller: Caller): Promise<Answer>;
   /** History after entry `id` (0: all that is kept). */
   history(after: number): readonly HistoryEntry[];
   /** Calls back for each new entry; returns the way to stop it. */
@@ -30,6 +32,9 @@ export interface Init {
   /** Calls back for each new line of these daemons; returns the way to stop it. */
   onLog(daemons: readonly string[], listener: (record: LogRecord) => void): () => void;
   logCounters(daemon: string): LogCounters;
+  /** The latest commands, oldest first, at most `entries`; from before the start of the init, too, where the bundle keeps them. */
+  audit(entries: number): readonly AuditEntry[];
   /** Commands so far, by control plane. */
-  commandCounts(): Readonly<Record<ControlPlane, number>>;
+  commandStatus(): CommandStatus;
+  capabilities(): InitCapabilities;
 }

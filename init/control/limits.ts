@@ -1,3 +1,5 @@
+import type { Rate } from './rates.ts';
+
 /** What a client may take of the init. Times in ms, sizes in bytes. */
 export interface Limits {
   /** Connections per listener; further ones are closed at once. */
@@ -16,6 +18,12 @@ export interface Limits {
   readonly stall: number;
   /** Between two signs of life on a silent stream. */
   readonly heartbeat: number;
+  /** Commands of one control plane, whichever listener they come by. */
+  readonly commands: Rate;
+  /** Requests over TCP with a good token, by control plane. */
+  readonly requests: Rate;
+  /** Requests over TCP with a wrong token or none. */
+  readonly strangers: Rate;
 }
 
 export const LIMITS: Limits = {
@@ -27,4 +35,7 @@ export const LIMITS: Limits = {
   backlog: 1_048_576,
   stall: 30_000,
   heartbeat: 15_000,
+  commands: { burst: 100, perSecond: 20 },
+  requests: { burst: 200, perSecond: 50 },
+  strangers: { burst: 20, perSecond: 2 },
 };

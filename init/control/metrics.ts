@@ -1,6 +1,6 @@
 import { HEALTH_STATUSES } from '../../healthcheck/aggregate.ts';
 import { STATUSES } from '../lifecycle/state.ts';
-import type { BundleStatus, DaemonStatus } from '../status.ts';
+import type { BundleStatus, DaemonStatus, TokenStatus } from '../status.ts';
 import type { Init } from './init.ts';
 
 type Labels = Readonly<Record<string, string>>;
@@ -44,8 +44,51 @@ export const FAMILIES: readonly Family[] = [
     type: 'counter',
     help: 'Commands so far, by the control plane that they came by.',
     labels: ['plane'],
-    samples: (init) => Object.entries(init.commandCounts()).map(([plane, count]) => [{ plane }, count] as const),
+    samples: (_init, { control }) =>
+      Object.entries(control.commands.by_plane).map(([plane, count]) => [{ plane }, count] as const),
   },
+  {
+    name: 'bottled_last_command_timestamp_seconds',
+    type: 'gauge',
+    help: 'When the last command came by this control plane, seconds since 1970; absent before the first.',
+    labels: ['plane'],
+    samples: (_init, { control }) =>
+      Object.entries(control.commands.last_by_plane).flatMap(([plane, time]): Sample[] =>
+        time === null ? [] : [[{ plane }, Date.parse(time) / 1000]],
+      ),
+  },
+  {
+    name: 'bottled_control_denied_total',
+    type: 'counter',
+    help: 'Requests to the control API that were not let in.',
+    labels: ['reason'],
+    samples: (_init, { control }) =>
+      Object.entries(control.denied).map(([reason, count]) => [{ reason }, count] as const),
+  },
+  perToken(
+    'bottled_control_token_known',
+    'gauge',
+    '1 where the source of the bearer token has answered; 0: nobody gets in by it.',
+    ({ known }) => (known ? 1 : 0),
+  ),
+  perToken(
+    'bottled_control_token_refresh_ok',
+    'gauge',
+    '1 where the last refresh of the bearer token went well; absent before the first.',
+    ({ last_refresh_ok }) => (last_refresh_ok === null ? null : last_refresh_ok ? 1 : 0),
+  ),
+  perToken(
+    'bottled_control_token_age_seconds',
+    'gauge',
+    'Time since the source of the bearer token last said what it is; absent before that.',
+    ({ age_ms }) => (age_ms === null ? null : age_ms / 1000),
+  ),
+  perToken(
+    'bottled_control_token_refresh_failures_total',
+    'counter',
+    'Refreshes of the bearer token that failed.',
+    ({ refresh_failures }) => refresh_failures,
+  ),
   perDaemon('bottled_daemon_up', 'gauge', '1 while a process of the daemon is alive.', ({ pid }) =>
     pid === null ? 0 : 1,
   ),
@@ -71,6 +114,12 @@ export const FAMILIES: readonly Family[] = [
     'counter',
     'Restarts of the daemon since the bundle started.',
     (daemon) => daemon.restarts,
+  ),
+  perDaemon(
+    'bottled_daemon_fallback',
+    'gauge',
+    '1 while its fallback_command stands in for a command that cannot run here.',
+    ({ fallback }) => (fallback ? 1 : 0),
   ),
   perDaemon(
     'bottled_daemon_exit_code',
@@ -138,6 +187,25 @@ function perDaemon(
         return number === null ? [] : [[{ daemon: daemon.name }, number]];
       });
     },
+  };
+}
+
+function perToken(
+  name: string,
+  type: Family['type'],
+  help: string,
+  value: (token: TokenStatus) => number | null,
+): Family {
+  return {
+    name,
+    type,
+    help,
+    labels: ['token', 'source'],
+    samples: (_init, { control }) =>
+      control.tokens.flatMap((token): Sample[] => {
+        const number = value(token);
+        return number === null ? [] : [[{ token: token.name, source: token.source }, number]];
+      }),
   };
 }
 

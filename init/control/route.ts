@@ -1,14 +1,14 @@
 import * as z from 'zod/mini';
 import { nearest } from '../../config/nearest.ts';
-import type { ControlPlane } from '../lifecycle/event.ts';
+import type { Caller } from '../lifecycle/event.ts';
 import type { Init } from './init.ts';
 import type { Outbox } from './outbox.ts';
 import { type ProblemKind, problem } from './problem.ts';
 import type { SchemaName } from './schemas.ts';
 
 /**
- * Who may use a route: `health` also over TCP, by anyone who reaches the port; `read` on a unix socket, whose owner decides;
- * `operate` on the control socket only.
+ * Who may use a route: `health` also over TCP, by anyone who reaches the port; `read` on a unix socket, whose owner decides, and
+ * over TCP by who has a token; `operate` on the control socket, and over TCP by who has the operate token.
  */
 export type Access = 'health' | 'read' | 'operate';
 
@@ -36,7 +36,9 @@ export type Reply = Whole | Stream;
 /** What every handler gets. */
 export interface Call {
   readonly init: Init;
-  readonly plane: ControlPlane;
+  readonly caller: Caller;
+  /** What the caller may do. */
+  readonly may: readonly Access[];
   /** Aborted when the client has left. */
   readonly left: AbortSignal;
   readonly header: (name: string) => string | undefined;
@@ -128,8 +130,8 @@ export function route<Query extends z.core.$ZodShape, Body extends z.core.$ZodSh
           value === undefined ? 'the body is not JSON' : `body ${describe(parsedBody.error)}`,
         );
       }
-      const { init, plane, left, header } = raw;
-      return handler({ init, plane, left, header, daemon, query: parsedQuery.data, body: parsedBody.data });
+      const { init, caller, may, left, header } = raw;
+      return handler({ init, caller, may, left, header, daemon, query: parsedQuery.data, body: parsedBody.data });
     },
   };
 }

@@ -3,8 +3,11 @@ import { formatDuration } from '../../config/duration.ts';
 import { key } from '../../config/values.ts';
 import { type HealthRoute, httpStatus } from '../../healthcheck/codes.ts';
 import { HEALTH_JSON, type HealthJson, healthJson } from '../../healthcheck/health-json.ts';
+import { PLANES } from '../lifecycle/event.ts';
 import { parseSignal } from '../posix/signal-names.ts';
 import { VERSION } from '../version.ts';
+import { MOST_ENTRIES } from './audit.ts';
+import { featuresOf } from './capabilities.ts';
 import { eventStream } from './event-stream.ts';
 import type { Init } from './init.ts';
 import { logReply } from './log-stream.ts';
@@ -67,7 +70,7 @@ export const ROUTES: readonly Route[] = [
     access: 'health',
     summary: 'The health of the bundle, with one entry per daemon.',
     responses: healthAnswers('The bundle is healthy or degraded.', 'The bundle is starting or unhealthy.'),
-    handler: ({ init }) => health(init, '/healthz', report(init)),
+    handler: ({ init }) => health(init, '/healthz', { ...report(init), commands: init.commandStatus() }),
   }),
   route({
     method: 'GET',
@@ -104,11 +107,11 @@ export const ROUTES: readonly Route[] = [
     body: { signal: key(z.string(), 'A name such as "HUP" or "SIGHUP", or a number.') },
     responses: { 200: { type: JSON_TYPE, summary: 'The signal is sent.', schema: 'SignalResult' } },
     problems: ['refused'],
-    async handler({ init, daemon, body, plane }) {
+    async handler({ init, daemon, body, caller }) {
       const signal = parseSignal(body.signal);
       if (signal === undefined)
         return problem('bad-request', `"${body.signal}" is not a signal; name one such as "HUP"`);
-      const answer = await init.command(daemon, { do: 'signal', signal }, plane);
+      const answer = await init.command(daemon, { do: 'signal', signal }, caller);
       return answer.accepted ? json({ daemon, accepted: true, text: answer.text }) : problem('refused', answer.text);
     },
   }),
@@ -119,8 +122,8 @@ export const ROUTES: readonly Route[] = [
     summary: 'Reads the bundle file anew. Only what has changed is touched; an invalid file changes nothing.',
     responses: { 200: { type: JSON_TYPE, summary: 'The new file is in force.', schema: 'ReloadResult' } },
     problems: ['refused'],
-    async handler({ init, plane }) {
-      const answer = await init.reload(plane);
+    async handler({ init, caller }) {
+      const answer = await init.reload(caller);
       return answer.accepted ? json({ accepted: true, text: answer.text }) : problem('refused', answer.text);
     },
   }),
@@ -140,6 +143,16 @@ export const ROUTES: readonly Route[] = [
       if (wantsEvents(header('accept'))) return eventStream(init, lastId >= 0 ? lastId : query.after);
       return json({ events: init.history(query.after ?? 0) });
     },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/audit',
+    access: 'read',
+    summary:
+      'Who has commanded what, and what became of it; from before the start of the init, too, where control.audit keeps it.',
+    query: { lines: key(z._default(wholeNumber(MOST_ENTRIES), 100), 'At most this many, the latest ones.') },
+    responses: { 200: { type: JSON_TYPE, summary: 'The latest commands, oldest first.', schema: 'Audit' } },
+    handler: ({ init, query }) => json({ entries: init.audit(query.lines) }),
   }),
   route({
     method: 'GET',
@@ -165,9 +178,9 @@ export const ROUTES: readonly Route[] = [
     method: 'GET',
     path: '/v1/capabilities',
     access: 'read',
-    summary: 'What this init can do.',
+    summary: 'What this init can do, and what of it the caller may.',
     responses: { 200: { type: JSON_TYPE, summary: 'Its capabilities.', schema: 'Capabilities' } },
-    handler: ({ init }) => json(capabilities(init)),
+    handler: (call) => json(capabilities(call)),
   }),
   route({
     method: 'GET',
@@ -186,17 +199,24 @@ function report(init: Init): HealthJson {
   return healthJson(init.health(), { version: VERSION, now: new Date() });
 }
 
-function health(init: Init, path: HealthRoute, body: Partial<HealthJson>): Reply {
+function health(init: Init, path: HealthRoute, body: Answered<'Health'>): Reply {
   return json(body, httpStatus(path, init.health().status), HEALTH_JSON);
 }
 
-function capabilities(init: Init): Answered<'Capabilities'> {
+function capabilities({ init, caller, may }: Call): Answered<'Capabilities'> {
+  const { layout, daemons } = init.capabilities();
+  const open = ROUTES.filter(({ access }) => may.includes(access));
   return {
     api: 'v1',
     version: VERSION,
-    daemons: init.daemons(),
+    control_plane: caller.plane,
+    planes: [...PLANES],
+    access: [...may],
+    features: featuresOf(open.map(({ path }) => path)),
+    layout,
+    compose_agent: layout === 'bundle',
+    daemons,
     routes: ROUTES.map(({ method, path, access }) => ({ method, path, access })),
-    planes: Object.keys(init.commandCounts()),
   };
 }
 
@@ -213,8 +233,8 @@ function commandRoute(verb: Wanted, summary: string): Route {
   });
 }
 
-async function command({ init, plane, left }: Call, daemon: string, verb: Wanted, ms: number): Promise<Reply> {
-  const outcome = await reach(init, daemon, verb, ms, left, () => init.command(daemon, { do: verb }, plane));
+async function command({ init, caller, left }: Call, daemon: string, verb: Wanted, ms: number): Promise<Reply> {
+  const outcome = await reach(init, daemon, verb, ms, left, () => init.command(daemon, { do: verb }, caller));
   if (outcome.kind === 'refused') return problem('refused', outcome.answer.text);
   const state = outcome.daemon?.state ?? null;
   const now = `${daemon} ${state === null ? 'is no longer in the bundle' : STATE_WORDS[state]}`;

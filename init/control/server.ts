@@ -1,11 +1,12 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Admission, Listener } from './admission.ts';
 import { readBody } from './body.ts';
-import { browserFault } from './browser.ts';
+import { type AllowList, browserFault, crossOriginHeaders, preflightHeaders } from './browser.ts';
 import type { Init } from './init.ts';
 import type { Limits } from './limits.ts';
 import { createOutbox } from './outbox.ts';
 import { problem } from './problem.ts';
-import type { Access, Route, Stream, Whole } from './route.ts';
+import type { Route, Stream, Whole } from './route.ts';
 import { ROUTES } from './routes.ts';
 
 /** One listener's HTTP server. */
@@ -20,27 +21,13 @@ export interface ServerOptions {
   readonly onProblem: (text: string) => void;
   readonly limits: Limits;
   readonly over: Listener;
-  /** The host name that the TCP listener was given. */
-  readonly ownName?: string | undefined;
+  readonly admit: Admission;
+  /** Of the TCP listener. */
+  readonly allowed: AllowList;
 }
 
-/** What a server listens on: the control socket, the socket that is for reading only, or TCP. It decides what is served. */
-export type Listener = 'unix' | 'reading' | 'tcp';
-
-const SERVED: Readonly<Record<Listener, readonly Access[]>> = {
-  unix: ['health', 'read', 'operate'],
-  reading: ['health', 'read'],
-  tcp: ['health'],
-};
-
-const NOT_SERVED: Readonly<Record<Listener, string>> = {
-  unix: 'this is not served here',
-  reading: 'this socket is for reading only; commands go to the control socket',
-  tcp: 'over TCP only health and metrics are served; use the control socket',
-};
-
 /** An HTTP server over the route table. It does not listen yet. */
-export function createServer({ init, onProblem, limits, over, ownName }: ServerOptions): ControlServer {
+export function createServer({ init, onProblem, limits, over, admit, allowed }: ServerOptions): ControlServer {
   let streams = 0;
   const http = createHttpServer({
     requestTimeout: limits.request,
@@ -71,6 +58,13 @@ export function createServer({ init, onProblem, limits, over, ownName }: ServerO
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const fault = refusal(request);
     if (fault !== undefined) return send(response, fault);
+    const { origin } = request.headers;
+    if (origin !== undefined) {
+      if (request.method === 'OPTIONS') {
+        return send(response, { status: 204, type: 'text/plain', body: '', headers: preflightHeaders(origin) });
+      }
+      for (const [name, value] of Object.entries(crossOriginHeaders(origin))) response.setHeader(name, value);
+    }
     const url = URL.parse(request.url ?? '', 'http://localhost');
     const path = url === null ? undefined : decode(url.pathname);
     if (url === null || path === undefined)
@@ -87,9 +81,13 @@ export function createServer({ init, onProblem, limits, over, ownName }: ServerO
         problem('unknown-path', `there is nothing at ${path.slice(0, 200)}; GET /v1/openapi.json lists the paths`),
       );
     }
-    if (matches.some(({ route }) => !SERVED[over].includes(route.access))) {
-      return send(response, problem('not-here', NOT_SERVED[over]));
-    }
+    const verdict = admit(
+      request,
+      matches.map(({ route }) => route.access),
+    );
+    // Not awaited without need: what follows a refused request on its connection must not overtake the refusal.
+    const admitted = verdict instanceof Promise ? await verdict : verdict;
+    if ('status' in admitted) return send(response, admitted);
     const found = matches.find(
       ({ route }) => route.method === request.method || (route.method === 'GET' && request.method === 'HEAD'),
     );
@@ -113,7 +111,7 @@ export function createServer({ init, onProblem, limits, over, ownName }: ServerO
     response.on('close', () => left.abort());
     const reply = await found.route.handle({
       init,
-      plane: over === 'unix' && request.headers['x-bottled-plane'] === 'cli' ? 'cli' : 'http',
+      ...admitted,
       left: left.signal,
       header: (name) => {
         const value = request.headers[name];
@@ -131,7 +129,10 @@ export function createServer({ init, onProblem, limits, over, ownName }: ServerO
 
   function refusal(request: IncomingMessage): Whole | undefined {
     const { host, origin } = request.headers;
-    const fault = browserFault(over === 'tcp' ? { host, origin } : { host: 'localhost', origin }, ownName);
+    const fault =
+      over === 'tcp'
+        ? browserFault({ host, origin }, allowed)
+        : browserFault({ host: 'localhost', origin }, { hosts: [], origins: [] });
     return fault === undefined ? undefined : problem('not-for-browsers', fault, {}, { connection: 'close' });
   }
 

@@ -1,4 +1,4 @@
-import type { Command, ControlPlane } from './event.ts';
+import type { Caller, Command } from './event.ts';
 import type { Daemon, DaemonState } from './state.ts';
 import { enter, isAlive, type Step, update } from './step.ts';
 
@@ -9,10 +9,20 @@ interface Verdict {
 }
 
 /** An operator's word about one daemon. Commands for one daemon coalesce: asking twice is asking once. */
-export function onCommand(step: Step, name: string, command: Command, plane: ControlPlane): void {
+export function onCommand(step: Step, name: string, command: Command, caller: Caller): void {
   const daemon = step.daemons.get(name);
   const verdict = daemon === undefined ? refuse(`there is no daemon ${name}`) : judge(step, name, daemon, command);
-  step.effects.push({ type: 'answer', daemon: name, plane, ...verdict });
+  step.effects.push({ type: 'answer', daemon: name, command: nameOf(command), ...callerOf(caller), ...verdict });
+}
+
+/** What was asked, as the history and the audit trail name it. */
+function nameOf(command: Command): string {
+  return command.do === 'signal' ? `signal ${command.signal}` : command.do;
+}
+
+/** Of what carries a command, only whom it came from. */
+export function callerOf({ plane, who }: Caller): Caller {
+  return who === undefined ? { plane } : { plane, who };
 }
 
 function judge(step: Step, name: string, daemon: Daemon, command: Command): Verdict {
@@ -110,9 +120,9 @@ export function restartDependents(step: Step, name: string): void {
   }
 }
 
-/** Brings back a daemon at rest: it starts as soon as its dependencies hold, with its count of attempts at zero. */
+/** Brings back a daemon at rest: it starts as soon as its dependencies hold, by its command, with its count of attempts at zero. */
 export function bringUp(step: Step, name: string): Verdict {
-  update(step, name, { goal: 'up', attempts: 0 });
+  update(step, name, { goal: 'up', attempts: 0, fallback: false });
   enter(step, name, { status: 'pending' }, 'started by the operator');
   return accept(`${name} starts as soon as its dependencies hold`);
 }

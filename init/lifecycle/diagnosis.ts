@@ -92,7 +92,7 @@ export function diagnoseSpawn(error: SpawnError): Cause {
   return { kind: SPAWN_CAUSES[error.errno] ?? 'exit-code', detail: error.message };
 }
 
-const PERMANENT: ReadonlySet<CauseKind> = new Set<CauseKind>([
+const UNABLE: ReadonlySet<CauseKind> = new Set<CauseKind>([
   'not-found',
   'not-executable',
   'wrong-architecture',
@@ -100,9 +100,14 @@ const PERMANENT: ReadonlySet<CauseKind> = new Set<CauseKind>([
   'glibc-mismatch',
 ]);
 
+/** True where this program can never run here, though another might. */
+export function cannotRunHere(cause: Cause): boolean {
+  return UNABLE.has(cause.kind);
+}
+
 /** True where trying again cannot help. */
 export function isPermanent(cause: Cause, exit: Exit | undefined, spec: DaemonSpec): boolean {
-  if (PERMANENT.has(cause.kind)) return true;
+  if (cannotRunHere(cause)) return true;
   return exit !== undefined && 'code' in exit && spec.permanent_exit_codes.includes(exit.code);
 }
 

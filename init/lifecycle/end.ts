@@ -1,7 +1,7 @@
 import { signalNumber } from '../posix/signal-names.ts';
 import { attemptsInARow, maxAttempts, restartDelay } from './backoff.ts';
 import { type Cause, describeCause } from './cause.ts';
-import { describeExit, diagnose, diagnoseSpawn, exitCodeOf, isPermanent } from './diagnosis.ts';
+import { cannotRunHere, describeExit, diagnose, diagnoseSpawn, exitCodeOf, isPermanent } from './diagnosis.ts';
 import type { EventOf, Exit } from './event.ts';
 import type { Daemon, Ending, Outcome } from './state.ts';
 import { draw, drop, enter, isKilled, reportIncident, type Step, update } from './step.ts';
@@ -66,7 +66,7 @@ function conclude(step: Step, name: string, ending: Ending): void {
 
   switch (daemon.goal) {
     case 'down':
-      update(step, name, { spec: daemon.next ?? daemon.spec, next: undefined });
+      update(step, name, { spec: daemon.next ?? daemon.spec, next: undefined, fallback: false });
       enter(step, name, { status: 'stopped' }, ended, ending.cause);
       return;
     case 'remove':
@@ -74,7 +74,13 @@ function conclude(step: Step, name: string, ending: Ending): void {
       drop(step, name);
       return;
     case 'restart':
-      update(step, name, { goal: 'up', attempts: 0, spec: daemon.next ?? daemon.spec, next: undefined });
+      update(step, name, {
+        goal: 'up',
+        attempts: 0,
+        spec: daemon.next ?? daemon.spec,
+        next: undefined,
+        fallback: false,
+      });
       enter(step, name, { status: 'pending' }, `${ended}; starts again as asked`, ending.cause);
       return;
     case 'up':
@@ -100,8 +106,10 @@ function decideRestart(step: Step, name: string, daemon: Daemon, ending: Ending,
   const onFailureOnly = spec.restart === 'no' || spec.restart.startsWith('on-failure');
   if (cause === undefined && onFailureOnly) {
     enter(step, name, { status: 'completed' }, ended);
+  } else if (cause !== undefined && mayFallBack(daemon, cause)) {
+    fallBack(step, name, cause, ended);
   } else if (cause !== undefined && isPermanent(cause, exit, spec)) {
-    giveUp(step, name, ending, 'a retry cannot mend this');
+    giveUp(step, name, ending, daemon.fallback ? 'its fallback_command cannot run either' : 'a retry cannot mend this');
   } else if (spec.restart === 'no') {
     giveUp(step, name, ending, 'restart is "no"');
   } else if (attempts >= maxAttempts(spec)) {
@@ -109,6 +117,17 @@ function decideRestart(step: Step, name: string, daemon: Daemon, ending: Ending,
   } else {
     restart(step, name, daemon, ending, ended);
   }
+}
+
+/** Its command can never run here, and there is another that has not been tried yet. */
+function mayFallBack({ spec, fallback }: Daemon, cause: Cause): boolean {
+  return !fallback && spec.fallback_command.length > 0 && cannotRunHere(cause);
+}
+
+/** Goes on with `fallback_command`, at once and beside the count of restarts, until somebody asks for the command again. */
+function fallBack(step: Step, name: string, cause: Cause, ended: string): void {
+  update(step, name, { fallback: true });
+  enter(step, name, { status: 'pending' }, `${ended}; its fallback_command starts instead`, cause);
 }
 
 function restart(

@@ -11,7 +11,15 @@ export interface SpawnError {
 }
 
 /** The command came by this way (recorded with it, counted by it). */
-export type ControlPlane = 'cli' | 'http' | 'signal' | 'mcp' | 'web';
+export const PLANES = ['cli', 'http', 'signal', 'mcp', 'web'] as const;
+export type ControlPlane = (typeof PLANES)[number];
+
+/** Whom a command came from. */
+export interface Caller {
+  readonly plane: ControlPlane;
+  /** As its control plane knows it: "uid 1000", say. The policy only passes it on. */
+  readonly who?: string;
+}
 
 /** What an operator may ask of one daemon. */
 export type Command =
@@ -61,8 +69,8 @@ export type Event = { readonly at: number } & (
       readonly stage: 'post_start' | 'pre_stop';
       readonly failure?: string;
     }
-  | { readonly type: 'command'; readonly daemon: string; readonly command: Command; readonly plane: ControlPlane }
-  | { readonly type: 'reload'; readonly bundle: Bundle; readonly plane: ControlPlane }
+  | ({ readonly type: 'command'; readonly daemon: string; readonly command: Command } & Caller)
+  | ({ readonly type: 'reload'; readonly bundle: Bundle } & Caller)
   /** PID 1 got a signal. */
   | { readonly type: 'signal'; readonly signal: SignalName }
   /** The init itself has a fault: the bundle ends in order, with code 70. */

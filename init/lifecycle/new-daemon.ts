@@ -17,5 +17,6 @@ export function newDaemon(spec: DaemonSpec, at: number, incarnation = 0): Daemon
     lastExit: undefined,
     outcome: undefined,
     next: undefined,
+    fallback: false,
   };
 }

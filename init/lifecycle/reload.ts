@@ -1,16 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Bundle, DaemonSpec } from '../bundle/schema.ts';
-import { askRestart, restartDependents } from './command.ts';
-import type { ControlPlane } from './event.ts';
+import { askRestart, callerOf, restartDependents } from './command.ts';
+import type { Caller } from './event.ts';
 import { newDaemon } from './new-daemon.ts';
 import type { Daemon } from './state.ts';
 import { drop, enter, isAlive, type Step, update } from './step.ts';
 
 /** A new, valid bundle: only daemons that it changes, adds or removes are touched. */
-export function onReload(step: Step, bundle: Bundle, plane: ControlPlane): void {
+export function onReload(step: Step, bundle: Bundle, caller: Caller): void {
+  const by = { command: 'reload', ...callerOf(caller) };
   if (step.shutdown !== undefined) {
     const text = `the bundle is ending (${step.shutdown.why})`;
-    step.effects.push({ type: 'answer', plane, accepted: false, text });
+    step.effects.push({ type: 'answer', ...by, accepted: false, text });
     return;
   }
   const removed = [...step.daemons.keys()].filter((name) => !Object.hasOwn(bundle.daemons, name));
@@ -31,7 +32,7 @@ export function onReload(step: Step, bundle: Bundle, plane: ControlPlane): void 
     (part) => part !== '',
   );
   const text = parts.length === 0 ? 'reloaded: nothing has changed' : `reloaded: ${parts.join('; ')}`;
-  step.effects.push({ type: 'answer', plane, accepted: true, text });
+  step.effects.push({ type: 'answer', ...by, accepted: true, text });
 }
 
 function startsAnew(step: Step, name: string): boolean {
@@ -68,7 +69,7 @@ function changeLiving(step: Step, name: string, { goal }: Daemon, spec: DaemonSp
 
 /** What the operator stopped stays stopped; anything else is tried with its new specification. */
 function changeAtRest(step: Step, name: string, { state }: Daemon, spec: DaemonSpec): void {
-  update(step, name, { spec, next: undefined, attempts: 0 });
+  update(step, name, { spec, next: undefined, attempts: 0, fallback: false });
   if (state.status === 'pending' || state.status === 'stopped') return;
   enter(step, name, { status: 'pending' }, 'its part of the bundle file has changed');
 }

@@ -1,3 +1,4 @@
+import type { SignalName } from '../posix/signal-names.ts';
 import { decideExitCode } from './exit-code.ts';
 import { amend, enter, isAlive, isAtRest, isKilled, type Step, update } from './step.ts';
 import { killNow } from './stop.ts';
@@ -5,8 +6,12 @@ import { killNow } from './stop.ts';
 /** After SIGKILL for all, the init waits this long for processes that the kernel cannot end, then leaves. */
 const LEAVE_AFTER_KILL_MS = 2_000;
 
-/** Begins the end of the bundle. Every daemon is to go down; what does not run yet never will. */
-export function beginShutdown(step: Step, why: string, fault = false): void {
+/** Begins the end of the bundle. Every daemon is to go down; what does not run yet never will. `signal`: it asked for it. */
+export function beginShutdown(
+  step: Step,
+  why: string,
+  { fault = false, signal }: { readonly fault?: boolean; readonly signal?: SignalName } = {},
+): void {
   if (step.shutdown !== undefined) {
     if (fault) step.shutdown = { ...step.shutdown, fault };
     return;
@@ -21,7 +26,7 @@ export function beginShutdown(step: Step, why: string, fault = false): void {
     signals: 0,
     fault,
   };
-  step.effects.push({ type: 'ending', why });
+  step.effects.push({ type: 'ending', why, ...(signal !== undefined && { signal }) });
   for (const [name, { state }] of [...step.daemons]) {
     if (isAtRest(state)) continue;
     update(step, name, { goal: 'down' });
@@ -34,9 +39,9 @@ export function beginShutdown(step: Step, why: string, fault = false): void {
 }
 
 /** SIGTERM, SIGINT or SIGQUIT: the first begins the end, a second SIGTERM or SIGINT kills at once. */
-export function onEndSignal(step: Step, signal: string): void {
+export function onEndSignal(step: Step, signal: SignalName): void {
   const earlier = step.shutdown?.signals ?? 0;
-  beginShutdown(step, `${signal} received`);
+  beginShutdown(step, `${signal} received`, { signal });
   if (step.shutdown !== undefined) step.shutdown = { ...step.shutdown, signals: earlier + 1 };
   if (earlier > 0 && signal !== 'SIGQUIT') killAll(step, `a second ${signal} came`);
 }

@@ -25,7 +25,7 @@ export function startDaemon(step: Step, name: string, daemon: Daemon): void {
     },
     daemon.incarnation === 0 ? 'its dependencies hold' : 'started again',
   );
-  step.effects.push({ type: 'spawn', daemon: name, incarnation, spec });
+  step.effects.push({ type: 'spawn', daemon: name, incarnation, spec, fallback: daemon.fallback });
 }
 
 /** Its program runs. Where a stop overtook the start, the stop signal found nobody and is sent again. */

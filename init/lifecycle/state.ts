@@ -94,6 +94,8 @@ export interface Daemon {
   readonly outcome: Outcome | undefined;
   /** It took the new specification from a reload, in force at its next start. */
   readonly next: DaemonSpec | undefined;
+  /** Its command cannot run here: `fallback_command` is started in its place. */
+  readonly fallback: boolean;
 }
 
 export interface Shutdown {

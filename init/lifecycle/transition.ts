@@ -46,10 +46,10 @@ function handle(step: Step, event: Event): void {
       onTick(step);
       return;
     case 'command':
-      onCommand(step, event.daemon, event.command, event.plane);
+      onCommand(step, event.daemon, event.command, event);
       return;
     case 'reload':
-      onReload(step, event.bundle, event.plane);
+      onReload(step, event.bundle, event);
       return;
     case 'signal':
       if (event.signal === 'SIGTERM' || event.signal === 'SIGINT' || event.signal === 'SIGQUIT') {
@@ -57,7 +57,7 @@ function handle(step: Step, event: Event): void {
       } else onSignal(step, event.signal);
       return;
     case 'fault':
-      beginShutdown(step, event.detail, true);
+      beginShutdown(step, event.detail, { fault: true });
       return;
     default:
       handleProcess(step, event);

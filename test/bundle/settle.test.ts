@@ -42,8 +42,74 @@ daemons: { a: { command: x, secrets: [s, none], data: [here, { path: /abs, mode:
 });
 
 test('an empty address to listen on is none, so that a variable can switch it on', () => {
-  assert.deepEqual(bundleOf(parse(`control: { listen: "" }\n${daemon('')}`)).control, {});
-  assert.deepEqual(bundleOf(parse(`control: { listen: ":9180" }\n${daemon('')}`)).control, { listen: ':9180' });
+  const listenOf = (written: string) =>
+    bundleOf(parse(`control: { listen: "${written}" }\n${daemon('')}`)).control.listen;
+  assert.deepEqual([listenOf(''), listenOf(':9180')], [undefined, ':9180']);
+});
+
+test('tokens know where they come from, and one whose source a variable left empty is none', () => {
+  const vault = 'address: "https://vault:8200/", prefix: /secret/data/agent/, deployment_hash: 42, ca: ca.pem';
+  const text = `control:
+  listen: ":9180"
+  tokens:
+    read: { file: keys/read }
+    operate: { vault: { ${vault}, token: { file: keys/vault } }, refresh: 30s }
+${daemon('')}`;
+  assert.deepEqual(bundleOf(parse(text)).control.tokens, {
+    read: { refresh: 60_000, file: '/etc/keys/read' },
+    operate: {
+      refresh: 30_000,
+      vault: {
+        address: 'https://vault:8200',
+        prefix: 'secret/data/agent',
+        deployment_hash: '42',
+        token_key: 'compose_agent_token',
+        token: { file: '/etc/keys/vault' },
+        ca: '/etc/ca.pem',
+      },
+    },
+  });
+  for (const none of [
+    'file: ""',
+    'environment: ""',
+    `vault: { ${vault.replace('https://vault:8200/', '')}, token: { file: x } }`,
+  ]) {
+    assert.deepEqual(
+      bundleOf(parse(`control: { tokens: { read: { ${none} } } }\n${daemon('')}`)).control.tokens,
+      undefined,
+    );
+  }
+});
+
+test('a token has one source, and a warning says where it would be of no use or be seen by others', () => {
+  const token = (written: string, listen = 'listen: ":1", ') =>
+    parse(`control: { ${listen}tokens: { read: { ${written} } } }\n${daemon('')}`);
+  for (const [written, words] of [
+    ['file: a, environment: B', /needs exactly one of file, environment, vault/],
+    ['refresh: 60s', /needs exactly one of/],
+    ['file: a, refresh: 10ms', /is less than 1s/],
+    [
+      'vault: { address: "https://v", prefix: p, deployment_hash: h, token: { file: t }, client_cert: c }',
+      /needs both client_cert and client_key/,
+    ],
+    ['vault: { address: "v:8200", prefix: p, deployment_hash: h, token: { file: t } }', /is not an address/],
+  ] as const) {
+    const loaded = token(written);
+    assert.match(loaded.ok ? '' : loaded.problems.map(({ message }) => message).join('\n'), words, written);
+  }
+  const warnings = (loaded: ReturnType<typeof parse>) =>
+    loaded.ok ? loaded.warnings.map(({ message }) => message) : ['not valid'];
+  assert.deepEqual(warnings(token('file: a', '')), ['has no effect without control.listen']);
+  const inClear = 'vault: { address: "http://vault:8200", prefix: p, deployment_hash: h, token: { file: t } }';
+  assert.deepEqual(warnings(token(inClear)), ['sends tokens over the network in clear text']);
+  assert.deepEqual(warnings(token(inClear.replace('//vault', '//127.0.0.1'))), []);
+});
+
+test('the audit trail has an absolute path; an empty one is none', () => {
+  const auditOf = (path: string) =>
+    bundleOf(parse(`control: { audit: { path: "${path}" } }\n${daemon('')}`)).control.audit;
+  assert.deepEqual(auditOf('log/audit.jsonl'), { path: '/etc/log/audit.jsonl', max_size: 10_485_760, keep: 5 });
+  assert.equal(auditOf(''), undefined);
 });
 
 test('variables without a value come from the environment of the init, and are left out where it has none', () => {

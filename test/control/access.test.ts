@@ -60,9 +60,11 @@ test('over TCP a Host that anyone could have registered is refused (DNS rebindin
   }
 });
 
+const OWN = { hosts: ['bundle.example.com'], origins: [] };
+
 test('the name that the listener was given is a good Host', () => {
-  assert.equal(browserFault({ host: 'bundle.example.com:9180' }, 'bundle.example.com'), undefined);
-  assert.match(browserFault({ host: 'other.example.com' }, 'bundle.example.com') ?? '', /other\.example\.com/);
+  assert.equal(browserFault({ host: 'bundle.example.com:9180' }, OWN), undefined);
+  assert.match(browserFault({ host: 'other.example.com' }, OWN) ?? '', /other\.example\.com/);
 });
 
 test('a request with an Origin is refused on both listeners', async (t) => {

@@ -1,13 +1,18 @@
 import type { HealthReport, HealthStatus } from '../../healthcheck/aggregate.ts';
+import type { AuditEntry } from '../../init/control/audit.ts';
 import type { Answer, Init } from '../../init/control/init.ts';
-import type { Command, ControlPlane } from '../../init/lifecycle/event.ts';
+import type { Caller, Command, ControlPlane } from '../../init/lifecycle/event.ts';
 import type { LogRecord } from '../../init/logs/logs.ts';
-import type { BundleStatus, DaemonStatus, HistoryEntry } from '../../init/status.ts';
+import type { BundleStatus, CommandStatus, DaemonStatus, HistoryEntry, TokenStatus } from '../../init/status.ts';
 
 /** An init of which a test decides everything. */
 export interface FakeInit extends Init {
   /** Every command so far. */
   readonly commands: { daemon: string; command: Command; plane: ControlPlane }[];
+  /** Who gave each of them, as the control plane knows it. */
+  readonly givers: (string | undefined)[];
+  /** What the status tells of tokens. */
+  tokens: () => readonly TokenStatus[];
   /** Adds to the history; a change of state is also taken into the status. */
   record(entry: Omit<HistoryEntry, 'id' | 'time'> & { readonly time?: string }): void;
   /** A daemon writes a line. */
@@ -21,6 +26,8 @@ export interface FakeInit extends Init {
   /** How many listen to history and logs. */
   listeners(): number;
 }
+
+const TIME = '2026-01-02T03:04:05.678Z';
 
 const DAEMON: DaemonStatus = {
   name: '',
@@ -38,6 +45,7 @@ const DAEMON: DaemonStatus = {
   cpu: 0.5,
   memory_bytes: 10_485_760,
   remark: null,
+  fallback: false,
 };
 
 export function fakeInit(names: readonly string[] = ['egress', 'git-gate', 'pipelock']): FakeInit {
@@ -63,12 +71,53 @@ export function fakeInit(names: readonly string[] = ['egress', 'git-gate', 'pipe
     if (daemon !== undefined) daemons.set(name, { ...daemon, ...fields });
   }
 
-  return {
+  const times: Record<ControlPlane, string | null> = { cli: null, http: null, signal: null, mcp: null, web: null };
+  const trail: AuditEntry[] = [];
+  const givers: FakeInit['givers'] = [];
+  let last: ControlPlane | null = null;
+
+  function count(plane: ControlPlane): void {
+    counts[plane] += 1;
+    times[plane] = TIME;
+    last = plane;
+  }
+
+  function take(daemon: string, command: Command, { plane, who }: Caller): void {
+    commands.push({ daemon, command, plane });
+    givers.push(who);
+    count(plane);
+    trail.push({ time: TIME, plane, who: who ?? null, command: command.do, daemon, result: 'accepted', text: 'done' });
+  }
+
+  const commandStatus = (): CommandStatus => ({
+    total: Object.values(counts).reduce((sum, each) => sum + each, 0),
+    by_plane: { ...counts },
+    last_by_plane: { ...times },
+    last_plane: last,
+    last_time: last === null ? null : TIME,
+  });
+
+  const fake: FakeInit = {
     commands,
+    givers,
     daemons: () => [...daemons.keys()],
     status: (): BundleStatus => ({
-      bundle: { name: 'test', health, version: '0.1.0', pid: 1, uptime_ms: 192_000, ending: null },
+      bundle: {
+        name: 'test',
+        health,
+        version: '0.1.0',
+        pid: 1,
+        uptime_ms: 192_000,
+        file: '/etc/bottled/bundle.yaml',
+        sha256: '0'.repeat(64),
+        ending: null,
+      },
       daemons: [...daemons.values()],
+      control: {
+        commands: commandStatus(),
+        tokens: fake.tokens(),
+        denied: { unauthenticated: 0, 'not-permitted': 0, 'too-many-requests': 0 },
+      },
     }),
     health: (): HealthReport => ({
       status: health,
@@ -83,13 +132,12 @@ export function fakeInit(names: readonly string[] = ['egress', 'git-gate', 'pipe
         text: ready ? 'running' : 'backoff: exit code 3',
       })),
     }),
-    async command(daemon, command, plane) {
-      commands.push({ daemon, command, plane });
-      counts[plane] += 1;
+    async command(daemon, command, caller) {
+      take(daemon, command, caller);
       return answer(daemon, command);
     },
-    async reload(plane) {
-      counts[plane] += 1;
+    async reload(caller) {
+      count(caller.plane);
       return answer('', { do: 'restart' });
     },
     history: (after) => entries.filter(({ id }) => id > after),
@@ -109,10 +157,21 @@ export function fakeInit(names: readonly string[] = ['egress', 'git-gate', 'pipe
       return () => logListeners.delete(filtered);
     },
     logCounters: () => ({ bytes: 4_096, lines: 12, dropped: 3 }),
-    commandCounts: () => ({ ...counts }),
+    commandStatus,
+    audit: (entries) => trail.slice(-entries),
+    capabilities: () => ({
+      layout: 'bundle',
+      daemons: [...daemons.values()].map(({ name, essential }) => ({
+        name,
+        essential,
+        restart: 'always',
+        probe: null,
+      })),
+    }),
+    tokens: () => [],
 
     record(entry) {
-      const whole = { id: nextId++, time: '2026-01-02T03:04:05.678Z', ...entry };
+      const whole = { id: nextId++, time: TIME, ...entry };
       if (entry.daemon !== undefined && entry.to !== undefined) {
         change(entry.daemon, { state: entry.to, ready: entry.ready ?? false });
       }
@@ -136,4 +195,5 @@ export function fakeInit(names: readonly string[] = ['egress', 'git-gate', 'pipe
     change,
     listeners: () => historyListeners.size + logListeners.size,
   };
+  return fake;
 }

@@ -164,6 +164,9 @@ test('a delay never leaves its bounds, whatever the numbers', () => {
     initial: fc.nat(100_000),
     factor: fc.double({ min: 1, max: 10, noNaN: true }),
     max: fc.nat(1_000_000),
+    at_once: fc.boolean(),
+    jitter: fc.double({ min: 0, max: 0.5, noNaN: true }),
+    unit: fc.constantFrom(0, 100, 1_000),
     reset_after: fc.nat(),
     max_attempts: fc.constant('unlimited' as const),
   });
@@ -174,10 +177,56 @@ test('a delay never leaves its bounds, whatever the numbers', () => {
       fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
       (b, attempts, random) => {
         const delay = restartDelay(b, attempts, random);
-        const base = attempts === 0 || b.initial === 0 ? 0 : b.initial * b.factor ** (attempts - 1);
-        assert.ok(delay <= b.max && delay <= base * 1.1 + 0.5);
-        assert.ok(delay >= Math.min(b.max, base * 0.9) - 0.5);
+        const waited = b.at_once ? attempts - 1 : attempts;
+        const base = waited < 0 || b.initial === 0 ? 0 : b.initial * b.factor ** waited;
+        assert.ok(delay <= b.max && delay <= base * (1 + b.jitter) + 0.5);
+        assert.ok(delay > Math.min(b.max, base * (1 - b.jitter)) - 0.5 - b.unit || b.unit === 0);
+        assert.ok(b.unit > 0 || delay >= Math.min(b.max, base * (1 - b.jitter)) - 0.5);
+        assert.equal(b.unit === 0 ? 0 : delay % b.unit, 0);
       },
     ),
   );
+});
+
+test('the watchdog figures of the original: 10, 15, 22, 33 and 50 seconds, then it is failed', () => {
+  const backoff = {
+    at_once: false,
+    initial: '10s',
+    factor: 1.5,
+    max: '1m',
+    jitter: 0,
+    unit: '1s',
+    reset_after: '0s',
+    max_attempts: 5,
+  };
+  const run = play({ daemons: { a: { command: 'a', restart: 'always', backoff }, KEEP } });
+  run.spawned('KEEP');
+  const waits: number[] = [];
+  for (run.spawned('a'); run.status('a') !== 'failed'; run.spawned('a')) {
+    run.exited('a', { code: 1 });
+    const { state } = run.daemon('a');
+    if (state.status === 'backoff') waits.push(state.retryAt - run.now);
+    run.wait(60_000);
+    if (waits.length > 5) break;
+  }
+  assert.deepEqual(waits, [10_000, 15_000, 22_000, 33_000, 50_000]);
+  assert.deepEqual([run.status('a'), run.daemon('a').incarnation], ['failed', 6]);
+});
+
+test('the watchdog figures of the original: probed each 30 seconds, and once ready the count starts anew', () => {
+  const backoff = { at_once: false, initial: '10s', jitter: 0, unit: '1s', reset_after: '0s' };
+  const healthcheck = { tcp: { port: 80 }, interval: '30s', start_interval: '30s', retries: 1 };
+  const run = play({ daemons: { a: { command: 'a', restart: 'always', backoff, healthcheck }, KEEP } });
+  run.spawned('a', 'KEEP');
+  const probes: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const asked = only(run.wait(30_000), 'probe');
+    assert.equal(asked.length, 1);
+    probes.push(run.now);
+    run.probed('a', true);
+  }
+  assert.deepEqual(probes, [30_000, 60_000, 90_000]);
+  run.exited('a', { code: 1 });
+  const { state } = run.daemon('a');
+  assert.equal(state.status === 'backoff' && state.retryAt - run.now, 10_000);
 });

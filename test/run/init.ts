@@ -119,7 +119,7 @@ export function startInitOn(t: TestContext, file: string, directory: string, opt
     });
   const bottled: RunningInit['bottled'] = async (...args) => {
     // It is made once the daemons are started.
-    for (const deadline = Date.now() + 10_000; !existsSync(socket) && child.exitCode === null; ) {
+    for (const deadline = Date.now() + 10_000; !existsSync(socket) && !over; ) {
       if (Date.now() > deadline) break;
       await delay(10);
     }

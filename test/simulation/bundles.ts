@@ -80,6 +80,7 @@ function randomDaemon(random: Random, before: readonly string[]): DaemonDraft {
   }
   if (Object.keys(links).length > 0) spec.depends_on = links;
   if (random.chance(0.7)) spec.backoff = randomBackoff(random);
+  if (random.chance(0.3)) spec.fallback_command = ['run-static'];
   if (random.chance(0.12)) spec.essential = true;
   if (random.chance(0.35)) spec.healthcheck = randomHealthcheck(random);
   if (random.chance(0.2)) spec.on_unhealthy = 'ignore';
@@ -119,6 +120,9 @@ function randomBackoff(random: Random): NonNullable<DaemonDraft['backoff']> {
   return {
     initial: ms(random.pick(unlimited ? [1_000, 2_000] : [0, 100, 1_000, 2_000])),
     factor: random.pick([1, 1.5, 2, 4]),
+    ...(random.chance(0.2) ? { at_once: false } : {}),
+    ...(random.chance(0.3) ? { jitter: random.pick([0, 0.5]) } : {}),
+    ...(random.chance(0.2) ? { unit: ms(random.pick([100, 1_000])) } : {}),
     max: ms(random.pick([1_000, 1_050, 3_000, 30_000])),
     reset_after: ms(random.pick([0, 500, 5_000, 60_000])),
     max_attempts: unlimited ? 'unlimited' : random.pick([0, 1, 2, 3, 5]),

@@ -71,6 +71,9 @@ export interface Life {
   sigkillAt: number;
   preStop: 'none' | 'running' | 'ended';
 
+  /** What the next start is to run, and then what the latest incarnation ran; `either` where DESIGN does not say. */
+  program: 'command' | 'fallback' | 'either';
+
   /** Restarts in a row (DESIGN 5). */
   attempts: number;
   readySince: number;
@@ -98,6 +101,8 @@ export type Sequel = { readonly daemon: string } & (
   | { readonly kind: 'state'; readonly allowed: readonly Status[]; readonly because: string }
   /** It starts anew because somebody asked for it. */
   | { readonly kind: 'start' }
+  /** Its fallback_command starts in place of a command that cannot run here. */
+  | { readonly kind: 'fallback' }
   /** Its restart policy starts it, for the nth time in a row. */
   | { readonly kind: 'restart'; readonly attempt: number }
   /** It is no daemon of the bundle any more. */
@@ -164,6 +169,7 @@ export function newLife(name: string, spec: DaemonSpec): Life {
     stopSignalAt: NEVER,
     sigkillAt: NEVER,
     preStop: 'none',
+    program: 'command',
     attempts: 0,
     readySince: NEVER,
     readyFor: -1,

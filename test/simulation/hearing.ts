@@ -98,6 +98,8 @@ function obey(
   }
   if (command.do === 'signal') return;
   life.heldDown = false;
+  const rests = !isUp(life) && life.status !== 'stopping' && life.status !== 'pending';
+  if (rests) life.program = 'command';
   if (command.do === 'start') {
     if (life.order === 'down') life.order = 'again';
     else if (life.status === 'stopping') life.loose = true;
@@ -141,6 +143,7 @@ function adopt(facts: Facts, bundle: Bundle): void {
       else Object.assign(life, { removed: false, spec, order: 'again', heldDown: false, loose: true });
     } else if (!isDeepStrictEqual(spec, life.spec)) {
       life.spec = spec;
+      if (life.group === 'none') life.program = 'command';
       life.attempts = 0;
       life.loose = !isUp(life);
       if (life.group !== 'none' && !life.heldDown) life.order = 'again';
@@ -231,6 +234,7 @@ function seeOf(life: Life, effect: Effect, facts: Facts, step: Step): void {
         attempts: life.attempts,
         end: life.end,
         incarnation: effect.incarnation,
+        program: effect.fallback ? 'fallback' : 'command',
         running: effect.spec,
         group: 'leader',
         spawnAt: facts.now,

@@ -11,7 +11,7 @@ import {
   requestsAreAnswered,
   signalsDoAsTheBundleSays,
 } from './rules/bookkeeping.ts';
-import { backoffIsKept, endsAsTheRestartPolicySays, incidentsAreTold } from './rules/ends.ts';
+import { backoffIsKept, endsAsTheRestartPolicySays, fallsBackForAReason, incidentsAreTold } from './rules/ends.ts';
 import { exitCodeIsTheTables } from './rules/exit-code.ts';
 import {
   probedAtItsInterval,
@@ -59,6 +59,7 @@ const RULES: readonly Rule[] = [
   probedAtItsInterval,
   changesAreAnnounced,
   backoffIsKept,
+  fallsBackForAReason,
   endsAsTheRestartPolicySays,
   dependencyFailedIsTrue,
   nobodyWaitsInVain,

@@ -39,26 +39,74 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'adds the jitter after the cap',
     file: 'backoff.ts',
-    find: 'Math.min(backoff.max, base * (0.9 + 0.2 * random))',
-    replace: 'Math.min(backoff.max, base) * (0.9 + 0.2 * random)',
+    find: 'Math.min(max, base * (1 - jitter + 2 * jitter * random))',
+    replace: 'Math.min(max, base) * (1 - jitter + 2 * jitter * random)',
   },
   {
     name: 'makes the first restart wait',
     file: 'backoff.ts',
-    find: 'if (attempts === 0 ||',
+    find: 'if (waited < 0 ||',
     replace: 'if (',
   },
   {
     name: 'raises the back-off one step too early',
     file: 'backoff.ts',
-    find: '** (attempts - 1)',
-    replace: '** attempts',
+    find: '** waited',
+    replace: '** (waited + 1)',
   },
   {
     name: 'never starts the count anew after reset_after',
     file: 'backoff.ts',
     find: '>= spec.backoff.reset_after ? 0 : attempts',
     replace: '>= spec.backoff.reset_after ? attempts : attempts',
+  },
+  {
+    name: 'makes no restart wait that at_once: false speaks of',
+    file: 'backoff.ts',
+    find: 'at_once ? attempts - 1 : attempts',
+    replace: 'attempts - 1',
+  },
+  {
+    name: 'waits parts of a unit',
+    file: 'backoff.ts',
+    find: 'delay - (delay % unit)',
+    replace: 'delay',
+  },
+  {
+    name: 'never falls back',
+    file: 'end.ts',
+    find: 'return !fallback && spec.fallback_command.length > 0',
+    replace: 'return fallback && !fallback && spec.fallback_command.length > 0',
+  },
+  {
+    name: 'falls back again and again',
+    file: 'end.ts',
+    find: 'return !fallback && spec',
+    replace: 'return spec',
+  },
+  {
+    name: 'falls back after any bad end',
+    file: 'end.ts',
+    find: '> 0 && cannotRunHere(cause);',
+    replace: '> 0;',
+  },
+  {
+    name: 'falls back to a command that there is not',
+    file: 'end.ts',
+    find: '!fallback && spec.fallback_command.length > 0 &&',
+    replace: '!fallback && spec.fallback_command.length >= 0 &&',
+  },
+  {
+    name: 'keeps to the fallback when the operator asks for a restart',
+    file: 'end.ts',
+    find: '        next: undefined,\n        fallback: false,',
+    replace: '        next: undefined,',
+  },
+  {
+    name: 'keeps to the fallback when the operator brings it back',
+    file: 'command.ts',
+    find: 'attempts: 0, fallback: false }',
+    replace: 'attempts: 0 }',
   },
   {
     name: 'tries again what a retry cannot mend',
@@ -202,7 +250,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'loses what a reload brought while an operator stopped the daemon',
     file: 'end.ts',
-    find: "case 'down':\n      update(step, name, { spec: daemon.next ?? daemon.spec, next: undefined });",
+    find: "case 'down':\n      update(step, name, { spec: daemon.next ?? daemon.spec, next: undefined, fallback: false });",
     replace: "case 'down':",
   },
   {

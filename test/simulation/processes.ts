@@ -112,8 +112,9 @@ export function createProcesses(random: Random, { now, after }: Clock): Processe
   };
 
   return {
-    spawn: ({ daemon, incarnation, spec }) => {
-      const behaviour = randomBehaviour(random, temperOf(daemon));
+    spawn: ({ daemon, incarnation, spec, fallback }) => {
+      // Mostly a static build runs where the other does not.
+      const behaviour = randomBehaviour(random, fallback && random.chance(0.7) ? 'flaky' : temperOf(daemon));
       if (behaviour.spawnError !== undefined) {
         const error = behaviour.spawnError;
         after(delay(), () => ({ type: 'spawn-failed', daemon, incarnation, error }));

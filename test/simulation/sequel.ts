@@ -45,6 +45,12 @@ function ownEnd(life: Life, end: LastEnd): Sequel {
       because: 'who exited well and is not to be restarted is completed',
     };
   }
+  if (!good && life.program === 'either' && cannotRun(end) && life.running.fallback_command.length > 0) {
+    return { daemon, kind: 'any' };
+  }
+  if (!good && life.program === 'command' && cannotRun(end) && life.running.fallback_command.length > 0) {
+    return { daemon, kind: 'fallback' };
+  }
   if (!good && isPermanent(end, life.running)) {
     return { daemon, kind: 'state', allowed: ['failed'], because: 'a cause that a retry cannot mend fails at once' };
   }
@@ -71,9 +77,14 @@ export function isGoodStop(exit: Exit | undefined, spec: DaemonSpec): boolean {
   return 'code' in exit ? exit.code === 128 + signalNumber(spec.stop_signal) : exit.signal === spec.stop_signal;
 }
 
-function isPermanent({ exit, spawnError, lastLines, wasReady }: LastEnd, spec: DaemonSpec): boolean {
+function isPermanent(end: LastEnd, spec: DaemonSpec): boolean {
+  const { exit } = end;
+  return (exit !== undefined && 'code' in exit && spec.permanent_exit_codes.includes(exit.code)) || cannotRun(end);
+}
+
+/** Its program can never run here. */
+function cannotRun({ spawnError, lastLines, wasReady }: LastEnd): boolean {
   if (spawnError !== undefined) return PERMANENT_ERRNO.includes(spawnError.errno);
-  if (exit !== undefined && 'code' in exit && spec.permanent_exit_codes.includes(exit.code)) return true;
   return !wasReady && lastLines.some((line) => PERMANENT_LINE.test(line));
 }
 

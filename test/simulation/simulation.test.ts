@@ -26,6 +26,7 @@ test('the seeds between them see every event, every effect and every state', () 
       seen.add(event.type);
       for (const effect of effects) {
         seen.add(effect.type);
+        if (effect.type === 'spawn' && effect.fallback) seen.add('spawn of a fallback');
         if (effect.type === 'changed') seen.add(`is ${effect.to}`);
         if ('cause' in effect && effect.cause !== undefined) seen.add(`for ${effect.cause.kind}`);
       }
@@ -34,7 +35,7 @@ test('the seeds between them see every event, every effect and every state', () 
   const wanted = [
     ...['begin', 'tick', 'spawned', 'spawn-failed', 'exited', 'gone', 'ready', 'probed', 'hooks-ended', 'command'],
     ...['reload', 'signal', 'fault', 'spawn', 'kill', 'probe', 'run-hooks', 'changed', 'incident', 'answer'],
-    ...['read-bundle', 'ending', 'kill-everything', 'exit'],
+    ...['spawn of a fallback', 'read-bundle', 'ending', 'kill-everything', 'exit'],
     ...['pending', 'starting', 'running', 'stopping', 'stopped', 'backoff', 'completed', 'failed'].map(
       (status) => `is ${status}`,
     ),

@@ -21,16 +21,52 @@ export const endsAsTheRestartPolicySays: Rule = {
       case 'state':
         if (sequel.allowed.includes(life.status) && !spawned) return;
         throw new Violation(sequel.because, '5 Exit, Restart, Diagnosis', `${life.name} is ${life.status}`);
+      case 'fallback':
+        mustStart(life, facts, spawned, 'a fallback_command starts as soon as the old group is gone');
+        return;
       case 'start':
         mustStart(life, facts, spawned, 'an ordered restart starts as soon as the old group is gone');
         return;
       case 'restart':
         life.attempts = sequel.attempt;
-        if (sequel.attempt === 1) mustStart(life, facts, spawned, 'the first restart is at once');
+        if (sequel.attempt === 1 && life.running.backoff.at_once)
+          mustStart(life, facts, spawned, 'the first restart is at once');
         else judgeDelay(life, step, sequel.attempt);
     }
   },
 };
+
+/** DESIGN 5, Restart: the fallback_command runs in place of a command that cannot run here, and never else. */
+export const fallsBackForAReason: Rule = {
+  onEffect: (effect, { facts }) => {
+    if (effect.type !== 'spawn') return;
+    const life = facts.lives.get(effect.daemon);
+    if (life === undefined) return;
+    const program = programAfter(life, facts);
+    if (effect.fallback && effect.spec.fallback_command.length === 0) {
+      throw new Violation('a fallback_command is started only where there is one', '5 Restart', effect.daemon);
+    }
+    if (program === 'either' || effect.fallback === (program === 'fallback')) return;
+    throw new Violation(
+      'the fallback_command stands in for a command that cannot run here, until somebody asks for the command',
+      '5 Restart',
+      `${effect.daemon} is started by its ${effect.fallback ? 'fallback_command' : 'command'}`,
+    );
+  },
+  afterStep: ({ facts }) => {
+    const life = facts.sequel === undefined ? undefined : facts.lives.get(facts.sequel.daemon);
+    // What has been spawned already knows what it runs.
+    if (life !== undefined && life.group === 'none') life.program = programAfter(life, facts);
+  },
+};
+
+/** What a daemon is to run next, once what its last end is followed by is taken in. */
+function programAfter(life: Life, { sequel }: Facts): Life['program'] {
+  if (sequel?.daemon !== life.name) return life.program;
+  if (sequel.kind === 'fallback') return 'fallback';
+  if (sequel.kind === 'start') return 'command';
+  return sequel.kind === 'any' ? 'either' : life.program;
+}
 
 /** DESIGN 5, Restart: a daemon leaves `backoff` when its delay is over, neither earlier nor later. */
 export const backoffIsKept: Rule = {
@@ -101,11 +137,15 @@ function mustStart(life: Life, facts: Facts, spawned: boolean, rule: string): vo
   throw new Violation(rule, '5 Restart', `${life.name} is ${life.status}`);
 }
 
-/** `initial × factor^n` with ±10 % jitter, never above `max`; n = 0 for the second restart. Half a millisecond for rounding. */
+/**
+ * `initial × factor^n` with its jitter, never above `max`, cut to whole units; n = 0 for the first restart that waits. Half a millisecond for
+ * rounding.
+ */
 function judgeDelay(life: Life, { after, event }: Step, attempt: number): void {
-  const { initial, factor, max } = life.running.backoff;
-  const plain = Math.min(initial * factor ** (attempt - 2), max);
-  const [least, most] = [plain * 0.9 - 0.5, Math.min(initial * factor ** (attempt - 2) * 1.1, max) + 0.5];
+  const { at_once, initial, factor, max, jitter, unit } = life.running.backoff;
+  const wait = initial * factor ** (attempt - (at_once ? 2 : 1));
+  const cut = (ms: number): number => (unit === 0 ? ms : Math.floor(ms / unit) * unit);
+  const [least, most] = [cut(Math.min(wait * (1 - jitter), max) - 0.5), cut(Math.min(wait * (1 + jitter), max) + 0.5)];
   const state = after.daemons.get(life.name)?.state;
   if (state?.status !== 'backoff') {
     if (least <= 0 || after.shutdown !== undefined) return;
@@ -118,5 +158,9 @@ function judgeDelay(life: Life, { after, event }: Step, attempt: number): void {
   const delay = state.retryAt - event.at;
   if (delay >= least && delay <= most) return;
   const bounds = `${delay} ms at restart ${attempt}, not within ${least} and ${most}`;
-  throw new Violation('back-off is initial × factor^n ± 10 %, at most max', '5 Restart', `${life.name}: ${bounds}`);
+  throw new Violation(
+    'back-off is initial × factor^n ± its jitter, at most max',
+    '5 Restart',
+    `${life.name}: ${bounds}`,
+  );
 }
