@@ -5,6 +5,7 @@ import { agentVariables } from './agent-environment.ts';
 import type { Bottle } from './bottle/schema.ts';
 import { secretUsesOf } from './bottle/secret-uses.ts';
 import { type DaemonName, daemonsOf } from './daemons.ts';
+import { grantedSections, modelVariables, opinionSettings, withMock } from './model/grants.ts';
 
 export { DAEMONS, type DaemonName, USERS } from './daemons.ts';
 
@@ -64,6 +65,8 @@ export interface PlanOptions {
   readonly layout: Layout;
   /** See {@link BottlePlan.directory}. Default ".". */
   readonly directory?: string;
+  /** Puts the mock in place of the bottle's model, where it has one. */
+  readonly mock?: boolean;
 }
 
 /** Where things are in every container of a bottle. */
@@ -92,17 +95,23 @@ export const SIDECARS_STOP_GRACE_PERIOD = '12s';
 export const SIDECAR_CAPABILITIES = ['CHOWN', 'DAC_OVERRIDE', 'KILL', 'SETGID', 'SETUID'] as const;
 
 /** The plan of a bottle. Pure: the same bottle, the same plan. */
-export function planOf(bottle: Bottle, written: WrittenBottle, { layout, directory = '.' }: PlanOptions): BottlePlan {
+export function planOf(asWritten: Bottle, written: WrittenBottle, options: PlanOptions): BottlePlan {
+  const { layout, directory = '.', mock = false } = options;
+  const bottle = withMock(asWritten, mock);
   const daemons = daemonsOf(bottle);
-  const environment = sortedMap([...Object.entries(bottle.agent.environment), ...agentVariables(bottle)]);
+  const environment = sortedMap([
+    ...modelVariables(bottle),
+    ...Object.entries(bottle.agent.environment),
+    ...agentVariables(bottle),
+  ]);
   return {
     bottle,
     layout,
     daemons,
     sidecars:
       layout === 'bundle'
-        ? [sidecarOf(bottle, 'sidecars', daemons)]
-        : daemons.map((daemon) => sidecarOf(bottle, daemon, [daemon])),
+        ? [sidecarOf(bottle, 'sidecars', daemons, [])]
+        : daemons.map((daemon) => sidecarOf(bottle, daemon, [daemon], splitSettings(daemon))),
     agent: { environment },
     files: filesOf(bottle, written, daemons),
     directory,
@@ -126,13 +135,27 @@ export function dockerSocketOf({ sidecars, mcp }: Bottle): Bottle['sidecars']['d
 const LEGACY =
   'compose_agent=false - running in legacy mode: one container a daemon. It is the way from five services to two and back; what it lacks is in docs/compose.md';
 
-function sidecarOf(bottle: Bottle, service: string, daemons: readonly DaemonName[]): SidecarPlan {
+/** Each init says that it runs in the legacy layout, and keeps an audit trail of its own in the volume that all share. */
+function splitSettings(daemon: DaemonName): [string, string][] {
+  return [
+    ['BOTTLED_LAYOUT', 'split'],
+    ['BOTTLED_AUDIT', `${PATHS.data}/init/${daemon}.jsonl`],
+  ];
+}
+
+function sidecarOf(
+  bottle: Bottle,
+  service: string,
+  daemons: readonly DaemonName[],
+  settings: readonly [string, string][],
+): SidecarPlan {
   return {
     service,
     daemons,
     environment: sortedMap([
       ...Object.entries(bottle.sidecars.environment),
       ['BOTTLED_DAEMONS', daemons.join(',')],
+      ...settings,
       ...daemons.flatMap((daemon) => settingsOf(daemon, bottle)),
     ]),
     secrets: secretUsesOf(bottle)
@@ -143,24 +166,30 @@ function sidecarOf(bottle: Bottle, service: string, daemons: readonly DaemonName
 
 /** What one daemon is told beside its file. */
 function settingsOf(daemon: DaemonName, bottle: Bottle): [string, string][] {
-  const { supervise } = bottle;
+  if (daemon === 'supervise') return superviseSettings(bottle);
   if (daemon === 'egress') return [['BOTTLED_CA', PATHS.authority]];
-  if (daemon === 'supervise' && typeof supervise === 'object') {
-    return [
-      ['SUPERVISE_WAIT', formatDuration(supervise.wait)],
-      ['SUPERVISE_EXPIRY', formatDuration(supervise.expiry)],
-    ];
-  }
   // The group of the engine's socket is that of this daemon's user alone.
   const socket = dockerSocketOf(bottle);
   if (daemon === 'mcp-bridge' && socket !== undefined) return [['MCP_BRIDGE_USER', `mcp-bridge:${socket.group}`]];
   return [];
 }
 
+function superviseSettings(bottle: Bottle): [string, string][] {
+  const { supervise } = bottle;
+  const opinion = opinionSettings(bottle);
+  if (typeof supervise === 'boolean') return opinion;
+  return [
+    ['SUPERVISE_WAIT', formatDuration(supervise.wait)],
+    ['SUPERVISE_EXPIRY', formatDuration(supervise.expiry)],
+    ...opinion,
+  ];
+}
+
 function filesOf(bottle: Bottle, written: WrittenBottle, daemons: readonly DaemonName[]): ReadonlyMap<string, string> {
+  const { egress, pipelock } = grantedSections(bottle, written);
   const files = new Map<string, string>([
-    ['routes.yaml', yamlOf(written.egress ?? { routes: [] })],
-    ['pipelock.yaml', yamlOf(written.pipelock ?? {})],
+    ['routes.yaml', yamlOf(egress ?? { routes: [] })],
+    ['pipelock.yaml', yamlOf(pipelock ?? {})],
   ]);
   if (daemons.includes('git-gate')) files.set('git-gate.yaml', yamlOf(written.git));
   if (daemons.includes('mcp-bridge')) {

@@ -1,5 +1,6 @@
 import { composeFaults } from '../compose/faults.ts';
 import { kubernetesFaults, kubernetesWarnings } from '../kubernetes/faults.ts';
+import { modelEngineFaults } from '../model/faults.ts';
 import { swarmFaults } from '../swarm/faults.ts';
 import type { Fault } from './fault.ts';
 import type { Bottle } from './schema.ts';
@@ -9,8 +10,9 @@ export const ENGINES = ['compose', 'swarm', 'kubernetes'] as const;
 export type Engine = (typeof ENGINES)[number];
 
 /** What this engine cannot do. */
-export function engineFaults(bottle: Bottle, engine: Engine): Iterable<Fault> {
-  return FAULTS[engine](bottle);
+export function* engineFaults(bottle: Bottle, engine: Engine): Generator<Fault> {
+  yield* FAULTS[engine](bottle);
+  yield* modelEngineFaults(bottle, engine);
 }
 
 const FAULTS: Readonly<Record<Engine, (bottle: Bottle) => Iterable<Fault>>> = {

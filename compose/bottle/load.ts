@@ -5,6 +5,7 @@ import { capped, first, placed } from '../../config/places.ts';
 import { type Finding, type Path, type Problem, problemOf } from '../../config/problem.ts';
 import { readYaml } from '../../config/read-yaml.ts';
 import { checkShape, type Words } from '../../config/shape.ts';
+import { modelFaults, modelWarnings } from '../model/faults.ts';
 import type { WrittenBottle } from '../plan.ts';
 import { type Engine, engineFaults, engineWarnings } from './engine.ts';
 import { type Fault, findingOf } from './fault.ts';
@@ -72,6 +73,7 @@ function* crossFaults(bottle: Bottle, around: Surroundings, engine: Engine): Gen
   yield* secretFaults(bottle);
   yield* toolFaults(bottle);
   yield* variableFaults(bottle);
+  yield* modelFaults(bottle);
   yield* mountFaults(bottle, around);
   yield* engineFaults(bottle, engine);
 }
@@ -81,6 +83,7 @@ function* warningsOf(bottle: Bottle, engine: Engine): Generator<Fault> {
   yield* secretWarnings(bottle);
   yield* toolWarnings(bottle);
   yield* variableWarnings(bottle);
+  yield* modelWarnings(bottle);
   yield* engineWarnings(bottle, engine);
 }
 
@@ -96,6 +99,7 @@ function isPrivate(path: Path): boolean {
   if (path[0] === 'egress') return path[3] === 'token_env' || path[3] === 'auth_scheme';
   if (path[0] === 'git') return path[3] === 'token' || path[3] === 'identity';
   if (path[0] === 'mcp') return path[3] === 'environment';
+  if (path[0] === 'model') return path[1] === 'environment' || path[1] === 'token';
   return path[0] === 'secrets';
 }
 

@@ -46,6 +46,7 @@ const OWN_PLACES = {
     '/var/lib/bottled-ca',
     '/var/run',
   ],
+  model: ['/proc', '/run', '/sys', '/dev', '/var/run'],
 } as const;
 
 /** A mount and the key that it is written in. */
@@ -59,8 +60,9 @@ interface Written extends Mount {
 export function* mountFaults(bottle: Bottle, around: Surroundings): Generator<Fault> {
   const ofAgent = mountsOf(bottle, 'agent', around);
   const ofSidecars = mountsOf(bottle, 'sidecars', around);
+  const ofModel = mountsOf(bottle, 'model', around);
   const unsound = new Set<Written>();
-  for (const mount of [...ofAgent, ...ofSidecars]) {
+  for (const mount of [...ofAgent, ...ofSidecars, ...ofModel]) {
     for (const fault of sourceFaults(mount, bottle, around)) {
       unsound.add(mount);
       yield fault;
@@ -68,8 +70,9 @@ export function* mountFaults(bottle: Bottle, around: Surroundings): Generator<Fa
   }
   yield* targetFaults(ofAgent, OWN_PLACES.agent, bottle.agent.tmpfs);
   yield* targetFaults(ofSidecars, OWN_PLACES.sidecars, []);
+  yield* targetFaults(ofModel, OWN_PLACES.model, []);
   const isSound = (mount: Written) => mount.kind === 'bind' && !unsound.has(mount);
-  yield* nestingFaults(ofAgent.filter(isSound), ofSidecars.filter(isSound));
+  yield* nestingFaults(ofAgent.filter(isSound), [...ofSidecars, ...ofModel].filter(isSound));
 }
 
 /** Whether `path` is `directory` or lies below it. Both normal and absolute. */
@@ -77,8 +80,8 @@ function isWithin(path: string, directory: string): boolean {
   return directory === '/' || path === directory || path.startsWith(`${directory}/`);
 }
 
-function mountsOf(bottle: Bottle, service: 'agent' | 'sidecars', { file }: Surroundings): readonly Written[] {
-  return bottle[service].volumes.map((written, index) => {
+function mountsOf(bottle: Bottle, service: keyof typeof OWN_PLACES, { file }: Surroundings): readonly Written[] {
+  return (bottle[service]?.volumes ?? []).map((written, index) => {
     const mount = parseMount(written);
     const leadsTo = posix.resolve(posix.dirname(file), mount.source);
     return { ...mount, leadsTo, path: [service, 'volumes', index] };
@@ -138,9 +141,9 @@ function* targetFaults(mounts: readonly Written[], own: readonly string[], tmpfs
 }
 
 /** In a directory that it can write an agent can put a symbolic link, and the engine follows it on the host at the next start. */
-function* nestingFaults(ofAgent: readonly Written[], ofSidecars: readonly Written[]): Generator<Fault> {
+function* nestingFaults(ofAgent: readonly Written[], ofOthers: readonly Written[]): Generator<Fault> {
   const writable = ofAgent.filter(({ readOnly }) => !readOnly);
-  for (const mount of [...ofAgent, ...ofSidecars]) {
+  for (const mount of [...ofAgent, ...ofOthers]) {
     const outer = writable.find((each) => each.leadsTo !== mount.leadsTo && isWithin(mount.leadsTo, each.leadsTo));
     if (outer === undefined) continue;
     yield {

@@ -4,6 +4,7 @@ import { gateSchema } from '../../daemons/git-gate/config/schema.ts';
 import { policySchema } from '../../daemons/mcp-bridge/config/schema.ts';
 import { settingsSchema } from '../../daemons/pipelock/settings.ts';
 import { routesSchema } from '../../daemons/routes/schema.ts';
+import { modelSchemaOf } from '../model/schema.ts';
 
 /**
  * The shape of `bottle.yaml`: an agent, and what it may do. Keys of containers, secrets and volumes are those of the Compose Specification; what the daemons
@@ -166,6 +167,10 @@ export const bottleSchema = z.strictObject({
   mcp: key(
     z.optional(policySchema.shape.spec),
     'Which MCP tools the agent has, and what it may do with them: the spec of polis-policy.yaml. Without it, none.',
+  ),
+  model: key(
+    z.optional(modelSchemaOf({ imageName, volume, secretName })),
+    'A model server beside the bundle (vLLM), which the agent can ask by way of egress, and supervise for a second opinion. Compose only.',
   ),
   secrets: key(
     z._default(z.record(secretName, secret), {}),

@@ -42,6 +42,7 @@ export function* secretFaults(bottle: Bottle): Generator<Fault> {
 /** Secrets that nobody uses: they reach no container. */
 export function* secretWarnings(bottle: Bottle): Generator<Fault> {
   const used = new Set(secretUsesOf(bottle).map(({ name }) => name));
+  if (bottle.model?.token !== undefined) used.add(bottle.model.token);
   for (const name of Object.keys(bottle.secrets)) {
     if (used.has(name)) continue;
     yield { path: ['secrets', name], message: 'is used by nobody, so no container gets it', ofKey: true };

@@ -4,7 +4,7 @@ import type { Fault } from './fault.ts';
 import type { Bottle } from './schema.ts';
 
 /** Variables that are not the author's to set, and credentials where none belong. */
-export function* variableFaults({ agent, sidecars }: Bottle): Generator<Fault> {
+export function* variableFaults({ agent, sidecars, model }: Bottle): Generator<Fault> {
   for (const [name, value] of Object.entries(agent.environment)) {
     const path = ['agent', 'environment', name];
     if (isAgentVariable(name)) {
@@ -24,6 +24,14 @@ export function* variableFaults({ agent, sidecars }: Bottle): Generator<Fault> {
     }
     if (holdsCredential(value)) yield { path, message: HOLDS_CREDENTIAL, hint: 'put it under "secrets"' };
   }
+  for (const [name, value] of Object.entries(model?.environment ?? {})) {
+    if (!HUGGING_FACE_TOKENS.includes(name) && !holdsCredential(value)) continue;
+    yield {
+      path: ['model', 'environment', name],
+      message: HOLDS_CREDENTIAL,
+      hint: 'put it under "secrets" and name it in model.token',
+    };
+  }
 }
 
 /** Names by which credentials go, in the agent: a placeholder for a client that wants one is all that belongs there. */
@@ -40,6 +48,8 @@ export function* variableWarnings({ agent }: Bottle): Generator<Fault> {
 }
 
 const HOLDS_CREDENTIAL = 'holds what looks like a credential';
+/** Names by which Hugging Face's library takes a token from the environment, where everybody sees it who can look at the container. */
+const HUGGING_FACE_TOKENS = ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN', 'HUGGINGFACE_HUB_TOKEN'];
 const BELONGS_TO_EGRESS =
   'put it under "secrets" and name it in token_env of a route: egress puts it in, the agent never has it';
 
@@ -53,6 +63,9 @@ const SETTINGS = [
   'SSL_CERT_DIR',
   'SSL_CERT_FILE',
   'SUPERVISE_HOSTS',
+  'SUPERVISE_OPINION_DEADLINE',
+  'SUPERVISE_OPINION_MODEL',
+  'SUPERVISE_OPINION_URL',
   'TZ',
 ];
 

@@ -4,6 +4,8 @@ import { OWN_VOLUMES } from '../bottle/mounts.ts';
 import type { Bottle } from '../bottle/schema.ts';
 import { type Comment, yamlText } from '../document.ts';
 import { escaped } from '../interpolation.ts';
+import { MODEL_NETWORK, MODEL_SERVICE } from '../model/names.ts';
+import { modelComments, modelNetworks, modelSecrets, modelService, modelVolumes } from '../model/service.ts';
 import { parseMount } from '../mount.ts';
 import {
   type BottlePlan,
@@ -29,6 +31,9 @@ function composeText(plan: BottlePlan): string {
     services: {
       agent: agentService(plan),
       ...Object.fromEntries(sidecars.map((sidecar) => [sidecar.service, sidecarService(plan, sidecar)])),
+      ...(bottle.model === undefined
+        ? {}
+        : { [MODEL_SERVICE]: modelService(bottle, bottle.model, (written) => mountOf(plan, written)) }),
     },
     networks: {
       internal: {
@@ -38,6 +43,7 @@ function composeText(plan: BottlePlan): string {
         enable_ipv6: false,
       },
       outward: { driver: 'bridge' },
+      ...modelNetworks(bottle),
     },
     volumes: volumesOf(bottle),
     secrets: secretsOf(plan),
@@ -68,7 +74,7 @@ function agentService(plan: BottlePlan): object {
     networks: ['internal'],
     dns: ['127.0.0.1'],
     dns_opt: ['timeout:1', 'attempts:1'],
-    depends_on: Object.fromEntries(plan.sidecars.map(({ service }) => [service, { condition: 'service_healthy' }])),
+    depends_on: Object.fromEntries(awaitedBy(plan).map((service) => [service, { condition: 'service_healthy' }])),
     ...GUARDS,
     read_only: agent.read_only,
     tty: agent.tty || undefined,
@@ -78,6 +84,11 @@ function agentService(plan: BottlePlan): object {
     ...resourcesOf(agent),
     logging: LOGGING,
   };
+}
+
+/** Without whom the agent does not start: the bundle, and the model where the bottle says so. */
+function awaitedBy({ bottle, sidecars }: BottlePlan): readonly string[] {
+  return [...sidecars.map(({ service }) => service), ...(bottle.model?.wait === true ? [MODEL_SERVICE] : [])];
 }
 
 function sidecarService(plan: BottlePlan, sidecar: SidecarPlan): object {
@@ -93,7 +104,13 @@ function sidecarService(plan: BottlePlan, sidecar: SidecarPlan): object {
       secrets.map(({ name, path }) => ({ source: name, target: path, uid: '0', gid: '0', mode: '0400' })),
     ),
     ...(holdsNetwork
-      ? { networks: { internal: { aliases: daemons }, outward: {} } }
+      ? {
+          networks: {
+            internal: { aliases: daemons },
+            outward: {},
+            ...(bottle.model === undefined ? {} : { [MODEL_NETWORK]: {} }),
+          },
+        }
       : { network_mode: `service:${NETWORK_SERVICE}` }),
     sysctls: holdsNetwork ? { 'net.ipv4.ip_forward': '0' } : undefined,
     depends_on: layout === 'bundle' ? undefined : dependenciesOf(plan, sidecar),
@@ -170,17 +187,19 @@ function resourcesOf({ mem_limit, cpus, pids_limit }: Bottle['agent'] | Bottle['
   return { mem_limit: mem_limit === undefined ? undefined : formatByteSize(mem_limit), cpus, pids_limit };
 }
 
-function volumesOf({ agent, sidecars, data }: Bottle): object {
+function volumesOf(bottle: Bottle): object {
+  const { agent, sidecars, data } = bottle;
   const named = [...agent.volumes, ...sidecars.volumes].map(parseMount).filter(({ kind }) => kind === 'volume');
   return {
     [OWN_VOLUMES.data]: { driver: data.driver, driver_opts: data.driver_opts },
     [OWN_VOLUMES.authority]: {},
-    ...Object.fromEntries(named.map(({ source }) => [source, {}])),
+    ...Object.fromEntries([...named.map(({ source }) => source), ...modelVolumes(bottle)].map((name) => [name, {}])),
   };
 }
 
 function secretsOf(plan: BottlePlan): object | undefined {
-  const used = new Set(plan.sidecars.flatMap(({ secrets }) => secrets.map(({ name }) => name)));
+  const ofSidecars = plan.sidecars.flatMap(({ secrets }) => secrets.map(({ name }) => name));
+  const used = new Set([...ofSidecars, ...modelSecrets(plan.bottle)]);
   const entries = Object.entries(plan.bottle.secrets).flatMap(([name, { file }]) =>
     used.has(name) && file !== undefined ? [[name, { file: fromOutput(plan, file) }]] : [],
   );
@@ -188,7 +207,8 @@ function secretsOf(plan: BottlePlan): object | undefined {
 }
 
 function headerOf({ bottle, layout }: BottlePlan): string {
-  const what = layout === 'bundle' ? 'two services' : 'the legacy layout of one service a daemon';
+  const services = layout === 'bundle' ? 'two services' : 'the legacy layout of one service a daemon';
+  const what = bottle.model === undefined ? services : `${services}, and a model server`;
   return `The bottle "${bottle.name}" for Docker Compose, ${what}. See docs/compose.md.
 
   docker compose up --detach
@@ -261,6 +281,7 @@ function commentsOf(plan: BottlePlan): readonly Comment[] {
       of(service, 'environment', "mcp-bridge alone is in the group of the engine's socket. Who has it owns the host."),
     );
   }
+  comments.push(...modelComments(bottle));
   if (secretsOf(plan) !== undefined) {
     comments.push([
       ['secrets'],

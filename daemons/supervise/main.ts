@@ -7,6 +7,7 @@ import { formatProblem, type Problem } from '../../config/problem.ts';
 import { listen, portOf, trackConnections } from '../listen/listen.ts';
 import { createLog } from '../log/log.ts';
 import { serveMetrics } from '../metrics/server.ts';
+import { createSidecarLlmClient } from '../model/client.ts';
 import { parseRoutes } from '../routes/load.ts';
 import type { Scanner } from '../scanner/finding.ts';
 import { createScanner } from '../scanner/scanner.ts';
@@ -23,6 +24,7 @@ import { createCallLimit } from './mcp/call-limit.ts';
 import { createMetrics } from './metrics.ts';
 import { createOperatorSide } from './operator/operator-side.ts';
 import { listenAtSocket } from './operator/socket.ts';
+import { type SecondOpinions, startSecondOpinions } from './opinion/second-opinions.ts';
 import type { Proposal } from './proposal.ts';
 import { type Desk, openDesk } from './queue/desk.ts';
 import { createDecisions, type Decisions } from './reports/decisions.ts';
@@ -117,11 +119,14 @@ async function run(settings: Settings): Promise<void> {
     },
     now: () => now().getTime(),
   });
+  const opinions = secondOpinions(settings, desk, scanner);
   const operatorSide = createOperatorSide({
     desk,
     config,
     scanner,
     onError,
+    modelStatus: () =>
+      opinions === undefined ? null : { name: settings.opinion?.model, state: opinions.state, ...opinions.counts },
     faultsOf: async ({ kind }, final) => {
       const masked = await maskSecrets(scanner, final);
       if (!masked.ok) return [`it cannot be told whether it holds a secret: ${masked.reason}`];
@@ -135,7 +140,7 @@ async function run(settings: Settings): Promise<void> {
   for (const server of [agentSide.server, operatorSide.server]) trackConnections(server, connections);
   await listenAtSocket(operatorSide.server, settings.socket);
   await listen(agentSide.server, settings.listen, settings.port);
-  const metrics = createMetrics(desk, () => agentSide.sessions);
+  const metrics = createMetrics(desk, () => agentSide.sessions, opinions);
   const { port: metricsPort } = await serveMetrics(settings.metricsPort, metrics.render);
   const ports = { port: portOf(agentSide.server), metricsPort };
   const { seq, hash } = desk.head;
@@ -161,6 +166,7 @@ async function run(settings: Settings): Promise<void> {
   });
   endIncidents();
   await endChores();
+  await opinions?.close();
   operatorSide.close();
   await drain([agentSide.server, operatorSide.server], connections, () => agentSide.close());
   await desk.close();
@@ -168,6 +174,13 @@ async function run(settings: Settings): Promise<void> {
   unlock();
   log('info', 'supervise has stopped', { event: 'stopped', records: desk.head.seq, hash: desk.head.hash });
   process.exit(0);
+}
+
+function secondOpinions({ opinion }: Settings, desk: Desk, scanner: Scanner): SecondOpinions | undefined {
+  if (opinion === undefined) return undefined;
+  const { url, model, deadline_ms } = opinion;
+  const client = createSidecarLlmClient({ baseUrl: url, model });
+  return startSecondOpinions({ client, model, deadline_ms, desk, scanner, log });
 }
 
 /** Incidents of the init, from where the last one that was taken in left off. Gives back what ends it. */
@@ -216,11 +229,14 @@ function startChores({ config }: Settings, desk: Desk, spools: readonly (() => P
 
 /** Each change of the queue, in the log of the daemon; the hash of the record lets one who kept this line find a log that was made anew. */
 function note(proposal: Proposal, desk: Desk, decisions: Decisions): void {
-  const { id, kind, source, status, decision } = proposal;
+  const { id, kind, source, status, decision, opinion } = proposal;
   const by = decision === null ? '' : ` by ${decision.by}`;
-  const message = status === 'pending' ? `${id} of ${source} waits for the operator` : `${id} is ${status}${by}`;
+  const advice = opinion === null ? '' : `; a model calls the risk ${opinion.risk}`;
+  const message =
+    status === 'pending' ? `${id} of ${source} waits for the operator${advice}` : `${id} is ${status}${by}`;
+  const risk = opinion === null ? {} : { risk: opinion.risk };
   const { seq, hash } = desk.head;
-  log('info', message, { event: 'proposal', id, kind, source, status, records: seq, hash });
+  log('info', message, { event: 'proposal', id, kind, source, status, ...risk, records: seq, hash });
   decisions.write(proposal).catch((error: unknown) => {
     log('error', `the decision about ${id} cannot be handed to ${source}: ${String(error)}`, {
       event: 'decision-not-written',

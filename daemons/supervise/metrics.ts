@@ -1,8 +1,13 @@
-import { createGauge, createObservableCounter, type Labels } from '../metrics/exposition.ts';
+import { createGauge, createObservableCounter, type Family, type Labels } from '../metrics/exposition.ts';
+import type { SecondOpinions } from './opinion/second-opinions.ts';
 import type { Desk } from './queue/desk.ts';
 
 /** Everything that is measured, in the text format of Prometheus. `sessions`: MCP sessions that are open. */
-export function createMetrics(desk: Desk, sessions: () => number): { render(): string } {
+export function createMetrics(
+  desk: Desk,
+  sessions: () => number,
+  opinions: SecondOpinions | undefined,
+): { render(): string } {
   const families = [
     createGauge('supervise_proposals', 'Proposals that are kept, by status and kind.', () => byStatus(desk)),
     createObservableCounter('supervise_proposals_total', 'Proposals since the log began.', () => desk.state.created),
@@ -13,8 +18,25 @@ export function createMetrics(desk: Desk, sessions: () => number): { render(): s
       desk.readOnly === undefined ? 0 : 1,
     ),
     createGauge('supervise_sessions', 'MCP sessions of clients before 2026-07-28.', sessions),
+    ...(opinions === undefined ? [] : familiesOf(opinions)),
   ];
   return { render: () => families.map((family) => family.render()).join('') };
+}
+
+function familiesOf(opinions: SecondOpinions): readonly Family[] {
+  return [
+    createGauge('supervise_model_ready', '1 while the model for second opinions answers.', () =>
+      opinions.state === 'ready' ? 1 : 0,
+    ),
+    createObservableCounter(
+      'supervise_opinions_total',
+      'Second opinions since the start, by what came of them.',
+      () => [
+        [{ result: 'given' }, opinions.counts.given],
+        [{ result: 'none' }, opinions.counts.none],
+      ],
+    ),
+  ];
 }
 
 function byStatus({ state }: Desk): readonly (readonly [Labels, number])[] {

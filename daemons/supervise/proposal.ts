@@ -54,6 +54,19 @@ export interface Proposal {
   readonly decision: Decision | null;
   /** What came of applying it. */
   readonly outcome: Outcome | null;
+  /** What a language model says of it: advice for the operator, untrusted, and never shown to who asked. */
+  readonly opinion: Opinion | null;
+}
+
+export const OPINION_RISKS = ['low', 'medium', 'high'] as const;
+
+export interface Opinion {
+  readonly risk: (typeof OPINION_RISKS)[number];
+  /** One line. */
+  readonly reason: string;
+  /** The name by which the model was asked. */
+  readonly model: string;
+  readonly time: string;
 }
 
 export interface Decision {
@@ -87,8 +100,9 @@ export interface Outcome {
  * - `GET /v1/events` → server-sent events, one `Proposal` each time one changes
  * - `POST /v1/incidents` with `{ text, daemon, cause, lines }` → an entry of kind `incident`, 201; the one that is there, 200, where
  *   nobody has looked yet at one of the same daemon and cause; 429 where too many wait
- * - `GET /v1/status` → `{ counts, log: { records, hash }, readOnly, refused, merged }`: counts by status, the log's length and last
- *   hash, why nothing can be written (or null), how many were refused beyond a limit, and how many were there already
+ * - `GET /v1/status` → `{ counts, log: { records, hash }, readOnly, refused, merged, model }`: counts by status, the log's length and
+ *   last hash, why nothing can be written (or null), how many were refused beyond a limit, how many were there already, and
+ *   the model that is asked for second opinions as `{ name, state, given, none }` (or null)
  *
  * While the log cannot be believed or written, whatever would change something is answered with 503.
  */

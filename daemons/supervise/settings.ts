@@ -31,6 +31,8 @@ export interface Settings {
   readonly initSocket: string | undefined;
   /** A file of the log that is larger is followed by a new one. */
   readonly logBytes: number;
+  /** The model that is asked for second opinions; undefined where none is. */
+  readonly opinion: { readonly url: URL; readonly model: string; readonly deadline_ms: number } | undefined;
 }
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -58,6 +60,17 @@ export function readSettings(
     return value(name, '', absolute, NOT_ABSOLUTE);
   }
 
+  function opinionModel(): Settings['opinion'] {
+    const url = value('SUPERVISE_OPINION_URL', undefined, api, 'is not the URL of an API; write http://host:port/v1');
+    const deadline_ms = value('SUPERVISE_OPINION_DEADLINE', 2 * MINUTE, deadline, 'is not a duration from 1s to 10m');
+    if (url === undefined) return undefined;
+    const model = value('SUPERVISE_OPINION_MODEL', '', modelName, 'is not the name of a model');
+    if ((variables.SUPERVISE_OPINION_MODEL ?? '') === '') {
+      problems.push(problemOf('SUPERVISE_OPINION_MODEL', 'is not set, and SUPERVISE_OPINION_URL is'));
+    }
+    return { url, model, deadline_ms };
+  }
+
   const data = directory('SUPERVISE_DATA');
   const settings: Settings = {
     listen: variables.SUPERVISE_LISTEN || '::',
@@ -83,6 +96,7 @@ export function readSettings(
     reports: value('SUPERVISE_REPORTS', [], reportSources, NOT_REPORTS),
     initSocket: value('SUPERVISE_INIT_SOCKET', '', absolute, NOT_ABSOLUTE) || undefined,
     logBytes: value('SUPERVISE_LOG_SIZE', 64 * 1024 * 1024, logSize, 'is not a size of at least 64kb, e.g. "64mb"'),
+    opinion: opinionModel(),
   };
   return problems.length > 0 ? { ok: false, problems } : { ok: true, settings };
 }
@@ -127,6 +141,21 @@ function proxy(text: string): URL | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isPlain = url?.protocol === 'http:' && url.pathname === '/' && url.search === '' && url.username === '';
   return isPlain ? url : undefined;
+}
+
+function api(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
+  return isHttp && url.search === '' && url.username === '' && url.password === '' ? url : undefined;
+}
+
+function deadline(text: string): number | undefined {
+  const time = parseDuration(text);
+  return time !== undefined && time >= 1_000 && time <= LONGEST_WAIT ? time : undefined;
+}
+
+function modelName(text: string): string | undefined {
+  return /^[\w./:@-]{1,200}$/.test(text) ? text : undefined;
 }
 
 function hostNames(text: string): readonly string[] | undefined {

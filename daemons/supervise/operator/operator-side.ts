@@ -18,6 +18,8 @@ export interface OperatorSideOptions {
   /** What is wrong with a text that the operator puts in place of a proposed one, a line each. */
   readonly faultsOf: (proposal: Proposal, final: string) => Promise<readonly string[]>;
   readonly onError: (error: Error) => void;
+  /** What is told of the model that is asked for second opinions; null where none is. */
+  readonly modelStatus: () => object | null;
 }
 
 export interface OperatorSide {
@@ -32,7 +34,7 @@ type Answer = { readonly status: number; readonly body: unknown } | 'streams' | 
 
 /** The operator's API, as proposal.ts describes it. The socket that it is served on is all that protects it. */
 export function createOperatorSide(options: OperatorSideOptions): OperatorSide {
-  const { desk, config, scanner, faultsOf, onError } = options;
+  const { desk, config, scanner, faultsOf, onError, modelStatus } = options;
   const streams = createEventStreams(desk);
 
   async function route(request: IncomingMessage): Promise<Answer> {
@@ -78,6 +80,7 @@ export function createOperatorSide(options: OperatorSideOptions): OperatorSide {
       readOnly: desk.readOnly ?? null,
       refused,
       merged,
+      model: modelStatus(),
     };
   }
 

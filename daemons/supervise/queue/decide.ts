@@ -1,4 +1,4 @@
-import type { DecisionRequest, Outcome, Proposal } from '../proposal.ts';
+import type { DecisionRequest, Opinion, Outcome, Proposal } from '../proposal.ts';
 import type { QueueEvent } from './event.ts';
 import { isApplicable, isToBeApplied } from './state.ts';
 
@@ -55,6 +55,15 @@ export function applied(
   const { id, status } = proposal;
   if (isToBeApplied(proposal)) return { ok: true, event: { type: 'outcome', id, result, detail, diff } };
   return conflict('nothing to apply', `${id} is ${status}; only what is approved, modified or failed can be applied.`);
+}
+
+/** Judges whether a model's advice about `proposal` still serves anyone. */
+export function advised(
+  { id, status }: Proposal,
+  { risk, reason, model }: Omit<Opinion, 'time'>,
+): { readonly ok: true; readonly event: QueueEvent } | Refusal {
+  if (status === 'pending') return { ok: true, event: { type: 'opinion', id, risk, reason, model } };
+  return conflict('decided already', `${id} is ${status}; nobody needs an opinion on it.`);
 }
 
 /** Proposals whose time is over: silence means no. */

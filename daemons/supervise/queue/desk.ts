@@ -1,8 +1,8 @@
 import type { Journal, JournalOwner, OpenedJournal } from '../journal/journal.ts';
 import type { Head } from '../journal/line.ts';
 import type { BrokenPlace } from '../journal/read.ts';
-import type { DecisionRequest, Outcome, Proposal } from '../proposal.ts';
-import { applied, decide, expiredBy, type Refusal } from './decide.ts';
+import type { DecisionRequest, Opinion, Outcome, Proposal } from '../proposal.ts';
+import { advised, applied, decide, expiredBy, type Refusal } from './decide.ts';
 import { parseEvent, type QueueEvent } from './event.ts';
 import type { Limits } from './limits.ts';
 import { carryOver, EMPTY, type Entry, reduce, type State } from './state.ts';
@@ -32,6 +32,8 @@ export interface Desk {
   /** `currentHash`: of what the target holds now; undefined where there is no target. */
   decide(id: string, request: DecisionRequest, currentHash: string | undefined): Promise<Changed>;
   outcome(id: string, outcome: Omit<Outcome, 'time'>): Promise<Changed>;
+  /** Puts a model's advice beside a proposal that waits. */
+  advise(id: string, opinion: Omit<Opinion, 'time'>): Promise<Changed>;
   /** Ends the task that stands for a proposal; the proposal stays. False where that could not be written down. */
   cancelTask(id: string): Promise<boolean>;
   /** Ends what has expired. */
@@ -189,6 +191,7 @@ export async function openDesk({ limits, now, open, onReadOnly, onTorn }: DeskOp
       return change(id, (proposal) => decide(proposal, request, now().getTime()));
     },
     outcome: (id, outcome) => change(id, (proposal) => applied(proposal, outcome)),
+    advise: (id, opinion) => change(id, (proposal) => advised(proposal, opinion)),
     async cancelTask(id) {
       const entry = ahead.entries.get(id);
       return entry !== undefined && commit({ type: 'task-cancelled', id, cancelled: entry.cancelled + 1 });

@@ -1,5 +1,13 @@
 import * as z from 'zod/mini';
-import { type Decision, type Outcome, PROPOSAL_KINDS, PROPOSAL_STATUSES, type Proposal } from '../proposal.ts';
+import {
+  type Decision,
+  OPINION_RISKS,
+  type Opinion,
+  type Outcome,
+  PROPOSAL_KINDS,
+  PROPOSAL_STATUSES,
+  type Proposal,
+} from '../proposal.ts';
 
 /** What the log's records say. Strict: a record of a newer version is refused, not half understood. */
 
@@ -17,6 +25,8 @@ const decision = z.strictObject({
 });
 
 const outcome = z.strictObject({ result: z.enum(['applied', 'failed']), detail: text, diff: text, time: text });
+
+const opinion = z.strictObject({ risk: z.enum(OPINION_RISKS), reason: text, model: text, time: text });
 
 const asked = {
   id: text,
@@ -38,6 +48,8 @@ const proposal = z.strictObject({
   times: count,
   decision: z.nullable(decision),
   outcome: z.nullable(outcome),
+  // Records of before there were opinions have none.
+  opinion: z._default(z.nullable(opinion), null),
 });
 
 const entry = {
@@ -73,6 +85,8 @@ const eventSchema = z.discriminatedUnion('type', [
   }),
   z.strictObject({ type: z.literal('decided'), id: text, shown: text, ...z.omit(decision, { time: true }).shape }),
   z.strictObject({ type: z.literal('outcome'), id: text, ...z.omit(outcome, { time: true }).shape }),
+  /** Advice, which decides nothing. */
+  z.strictObject({ type: z.literal('opinion'), id: text, ...z.omit(opinion, { time: true }).shape }),
   z.strictObject({ type: z.literal('expired'), id: text }),
   z.strictObject({ type: z.literal('stale'), id: text }),
   z.strictObject({ type: z.literal('task-cancelled'), id: text, cancelled: count }),
@@ -93,5 +107,6 @@ const agreement: [
   Same<z.output<typeof proposal>, Proposal>,
   Same<Decision, z.output<typeof decision>>,
   Same<Outcome, z.output<typeof outcome>>,
-] = [true, true, true];
+  Same<Opinion, z.output<typeof opinion>>,
+] = [true, true, true, true];
 void agreement;

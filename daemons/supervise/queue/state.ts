@@ -52,6 +52,7 @@ export function reduce(state: State, event: QueueEvent, time: string): State | s
         times: 1,
         decision: null,
         outcome: null,
+        opinion: null,
       };
       const entry: Entry = { proposal, currentHash, cancelled: 0, ended: null };
       const taken = withEntry(withTaken(state, report), entry);
@@ -88,6 +89,11 @@ function change(state: State, event: Change, time: string): State | string {
         { status: result, outcome: { result, detail, diff, time } },
         { ended: result === 'applied' ? time : null },
       );
+    }
+    case 'opinion': {
+      const { risk, reason, model } = event;
+      // It comes when it comes: what was decided meanwhile was decided without it.
+      return proposal.status === 'pending' ? put({ opinion: { risk, reason, model, time } }) : state;
     }
     case 'expired':
     case 'stale':

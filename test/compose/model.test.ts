@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, it } from 'node:test';
+import { execa } from 'execa';
+import { parse } from 'yaml';
+import { loadBottle } from '../../compose/bottle/load.ts';
+import { renderCompose } from '../../compose/compose/render.ts';
+import { planOf } from '../../compose/plan.ts';
+import { sealedFiles } from '../../compose/render.ts';
+import { loadSettings } from '../../daemons/pipelock/settings.ts';
+import { parseRoutes } from '../../daemons/routes/load.ts';
+import { bottled } from '../cli/bottled.ts';
+import { composeOf, planOfText, problemsOf, ROOT, warningsOf } from './rendered.ts';
+
+/** UPDATE_GOLDEN=1 node --test test/compose/model.test.ts writes the goldens anew. */
+const GOLDEN = join(ROOT, 'test/compose/golden');
+const BOTTLE = join(ROOT, 'test/compose/bottles/model.yaml');
+
+const SMALL = 'name: b\nagent: { image: acme/agent }\n';
+const withModel = (more = ''): string => `${SMALL}model: { model: acme/small${more} }\n`;
+
+const program = process.env.DOCKER_COMPOSE ?? 'docker-compose';
+const noCompose =
+  (await execa(program, ['version'], { reject: false })).exitCode === 0 ? false : `there is no ${program} here`;
+
+for (const [name, mock] of [
+  ['model', false],
+  ['model-mock', true],
+] as const) {
+  describe(`the bottle with a ${mock ? 'mock' : 'model'}`, () => {
+    const directory = join(GOLDEN, name);
+
+    it('is rendered as it stands in golden/', async () => {
+      const loaded = await loadBottle(BOTTLE, { engine: 'compose' });
+      assert.ok(loaded.ok);
+      const plan = planOf(loaded.bottle, loaded.written, { layout: 'bundle', mock });
+      const files = sealedFiles(renderCompose, plan);
+      if (process.env.UPDATE_GOLDEN === '1') {
+        rmSync(directory, { recursive: true, force: true });
+        for (const [path, text] of files) {
+          mkdirSync(dirname(join(directory, path)), { recursive: true });
+          writeFileSync(join(directory, path), text);
+        }
+      }
+      const golden = readdirSync(directory, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1));
+      assert.deepEqual(golden.sort(), [...files.keys()].sort());
+      for (const [path, text] of files) assert.equal(text, readFileSync(join(directory, path), 'utf8'), path);
+    });
+
+    it('is a Compose file to Docker Compose', { skip: noCompose }, async () => {
+      const { exitCode, stderr } = await execa(program, ['-f', join(directory, 'compose.yaml'), 'config', '--quiet'], {
+        reject: false,
+      });
+      assert.equal(`${exitCode} ${stderr}`, '0 ');
+    });
+  });
+}
+
+/** The service of the model, as it is rendered. */
+async function serviceOf(text: string): Promise<Readonly<Record<string, unknown>>> {
+  const file = await composeOf(text);
+  return { ...file.services['vllm-sidecar'] };
+}
+
+describe('a model', () => {
+  it('shares a network with the bundle alone: neither it nor the agent reaches the other, and none has a way out', async () => {
+    const { services, networks } = await composeOf(withModel());
+    assert.deepEqual(services['vllm-sidecar']?.networks, ['model']);
+    assert.deepEqual(services.agent?.networks, ['internal']);
+    assert.deepEqual(Object.keys(services.sidecars?.networks ?? {}), ['internal', 'outward', 'model']);
+    assert.equal(networks.model?.internal, true);
+    assert.deepEqual(services['vllm-sidecar']?.dns, ['127.0.0.1']);
+    assert.equal((await serviceOf(withModel())).ports, undefined);
+  });
+
+  it('in the split layout shares it with the service that holds the network', async () => {
+    const { services } = await composeOf(withModel(), 'split');
+    assert.deepEqual(Object.keys(services.pipelock?.networks ?? {}), ['internal', 'outward', 'model']);
+  });
+
+  it('reaches the internet only where the bottle says so, by a network of its own, else it is told that it is offline', async () => {
+    const online = await composeOf(withModel(', internet: true'));
+    assert.deepEqual(online.services['vllm-sidecar']?.networks, ['model', 'weights']);
+    assert.equal(online.services['vllm-sidecar']?.environment.HF_HUB_OFFLINE, undefined);
+    assert.equal(online.networks.weights?.internal, undefined);
+    const offline = await composeOf(withModel());
+    assert.equal(offline.services['vllm-sidecar']?.environment.HF_HUB_OFFLINE, '1');
+    assert.equal(offline.networks.weights, undefined);
+  });
+
+  it('is asked by the agent through egress: the questions of the API at one host and port, past the guard for private addresses', async () => {
+    const plan = await planOfText(`${withModel()}egress: { routes: [{ host: a.example }] }\n`);
+    const routes = await parseRoutes('routes.yaml', plan.files.get('routes.yaml') ?? '');
+    assert.ok(routes.ok);
+    assert.deepEqual(
+      routes.routes.routes.map(({ host, schemes, ports }) => [host, schemes, ports]),
+      [
+        ['a.example', ['https'], undefined],
+        ['vllm-sidecar', ['http'], [8000]],
+      ],
+    );
+    assert.deepEqual(
+      routes.routes.routes[1]?.matches?.map(({ methods, paths }) => [methods, paths?.map(({ value }) => value)]),
+      [
+        [['GET'], ['/v1/models']],
+        [['POST'], ['/v1/chat/completions', '/v1/completions', '/v1/embeddings']],
+      ],
+    );
+    const directory = mkdtempSync(join(tmpdir(), 'model-'));
+    try {
+      writeFileSync(join(directory, 'pipelock.yaml'), plan.files.get('pipelock.yaml') ?? '');
+      const settings = await loadSettings(join(directory, 'pipelock.yaml'));
+      assert.deepEqual(settings.ok && settings.value.internal_hosts, ['vllm-sidecar']);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+    assert.equal(plan.agent.environment.get('LLM_SIDECAR_URL'), 'http://vllm-sidecar:8000/v1');
+    assert.doesNotMatch(plan.agent.environment.get('NO_PROXY') ?? '', /vllm/);
+  });
+
+  it('can be kept from the agent, and its route be written otherwise', async () => {
+    const kept = await planOfText(withModel(', agent: false'));
+    assert.doesNotMatch([...kept.files.values(), ...kept.agent.environment.keys()].join(), /vllm|LLM_/);
+    const own = await planOfText(
+      `${withModel()}egress: { routes: [{ host: vllm-sidecar, schemes: [http], ports: [8000], dlp: { outbound_on_match: redact } }] }\n`,
+    );
+    assert.equal(parse(own.files.get('routes.yaml') ?? '').routes.length, 1);
+  });
+
+  it('is asked by supervise for a second opinion, unless the bottle says no', async () => {
+    const of = async (text: string) => (await planOfText(text)).sidecars[0]?.environment;
+    assert.equal((await of(withModel()))?.get('SUPERVISE_OPINION_URL'), 'http://vllm-sidecar:8000/v1');
+    assert.equal((await of(withModel()))?.get('SUPERVISE_OPINION_MODEL'), 'acme/small');
+    const adapter = await of(withModel(', adapters: { green: /root/.cache/huggingface/g }, opinion: green'));
+    assert.equal(adapter?.get('SUPERVISE_OPINION_MODEL'), 'green');
+    assert.equal((await of(withModel(', opinion: false')))?.get('SUPERVISE_OPINION_URL'), undefined);
+  });
+
+  it('does not hold the bottle back while it is loaded, unless the bottle says so', async () => {
+    const { services } = await composeOf(withModel());
+    assert.deepEqual(Object.keys(services.agent?.depends_on ?? {}), ['sidecars']);
+    assert.equal(services.sidecars?.depends_on, undefined);
+    const waiting = await composeOf(withModel(', wait: true'));
+    assert.deepEqual(waiting.services.agent?.depends_on?.['vllm-sidecar'], { condition: 'service_healthy' });
+    const { healthcheck } = await serviceOf(withModel(', start_period: 45m'));
+    assert.deepEqual(Object.entries(Object(healthcheck)).at(-1), ['start_period', '45m']);
+  });
+
+  it('has the GPUs that the bottle says, else an image for processors', async () => {
+    const devices = (service: Readonly<Record<string, unknown>>) =>
+      Object(service.deploy).resources?.reservations.devices;
+    const one = await serviceOf(withModel(', gpu: 2'));
+    assert.deepEqual(devices(one), [{ driver: 'nvidia', count: 2, capabilities: ['gpu'] }]);
+    assert.deepEqual(devices(await serviceOf(withModel()))[0].count, 'all');
+    const none = await serviceOf(withModel(', gpu: false'));
+    assert.equal(none.deploy, undefined);
+    assert.match(String(none.image), /^vllm\/vllm-openai-cpu:v/);
+  });
+
+  it('serves its adapters under their names', async () => {
+    const { command } = await serviceOf(
+      withModel(', adapters: { green_agent_adapter: /root/.cache/huggingface/g }, args: ["--max-model-len", "4096"]'),
+    );
+    assert.deepEqual(command, [
+      ...['--model', 'acme/small', '--host', '0.0.0.0', '--port', '8000'],
+      ...['--enable-lora', '--lora-modules', 'green_agent_adapter=/root/.cache/huggingface/g'],
+      ...['--max-model-len', '4096'],
+    ]);
+  });
+
+  it('gets its token as a file that no other container has, and that stands in no variable', async () => {
+    const text = `${withModel(', token: HF, internet: true')}secrets: { HF: { file: ./hf } }\n`;
+    const { services, secrets } = await composeOf(text);
+    assert.deepEqual(Object.keys(secrets ?? {}), ['HF']);
+    assert.equal(services['vllm-sidecar']?.environment.HF_TOKEN_PATH, services['vllm-sidecar']?.secrets?.[0]?.target);
+    assert.equal(services.agent?.secrets ?? services.sidecars?.secrets, undefined);
+    assert.deepEqual(await warningsOf(text), []);
+  });
+
+  it('is the mock out of the image of the bundle where the bottle or --mock says so, without volumes, token or way out', async () => {
+    const text = `${withModel(', mock: true, internet: true, token: HF, adapters: { green: /a/g }')}secrets: { HF: { file: ./hf } }\n`;
+    const { services, networks, secrets, volumes } = await composeOf(text);
+    const { image, user, read_only, networks: joined, command } = { user: '', ...services['vllm-sidecar'] };
+    assert.deepEqual([image, user, read_only, joined], ['bottled-sidecars:latest', '65534:65534', true, ['model']]);
+    assert.deepEqual(command, ['--host', '::', '--port', '8000', '--model', 'acme/small', '--model', 'green']);
+    assert.deepEqual([networks.weights, secrets, volumes.huggingface], [undefined, undefined, undefined]);
+    const directory = mkdtempSync(join(tmpdir(), 'model-'));
+    try {
+      writeFileSync(join(directory, 'bottle.yaml'), withModel());
+      const { stdout } = await bottled(['render', 'compose', '--mock', '-o', '-', join(directory, 'bottle.yaml')]);
+      assert.match(stdout, /\/opt\/bottled\/dist\/model-mock\.mjs/);
+      writeFileSync(join(directory, 'bottle.yaml'), SMALL);
+      const none = await bottled(['render', 'compose', '--mock', '-o', '-', join(directory, 'bottle.yaml')]);
+      assert.match(none.stderr, /--mock changes nothing: the bottle has no model/);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  const made = ['hf', 'Ab3'.repeat(12)].join('_');
+  const refused: readonly (readonly [string, string, RegExp])[] = [
+    ['a token that is not there', withModel(', token: HF'), /model\.token: needs "HF", which "secrets" does not have/],
+    [
+      'an opinion of nobody',
+      withModel(', opinion: geen, adapters: { green: /a/g }'),
+      /model\.opinion: "geen" is neither .*did you mean "green"/,
+    ],
+    [
+      'a token in a variable',
+      withModel(`, environment: { HF_TOKEN: ${made} }`),
+      /model\.environment\.HF_TOKEN: holds what looks like a credential/,
+    ],
+    ['a mount of the host', withModel(', volumes: ["/var/run:/x"]'), /model\.volumes\[0\]: "\/var\/run"/],
+    ['the volume of the bundle', withModel(', volumes: ["data:/x"]'), /"data" is the volume of the bundle/],
+    [
+      'a mount in what the agent writes',
+      `name: b\nagent: { image: a, volumes: ["./w:/w"] }\nmodel: { model: m, volumes: ["./w/adapters:/a"] }\n`,
+      /lies in "\.\/w", which the agent can write/,
+    ],
+    ['an adapter with a space', withModel(', adapters: { "a b": /x }'), /is not the name of an adapter/],
+  ];
+  for (const [what, text, message] of refused) {
+    it(`with ${what} is refused`, async () => {
+      const problems = (await problemsOf(text)).join('\n');
+      assert.match(problems, message);
+      assert.doesNotMatch(problems, new RegExp(made));
+    });
+  }
+
+  it('is a clear problem on engines for which none is rendered yet', async () => {
+    assert.match((await problemsOf(withModel(), 'swarm')).join(), /model: is not rendered for Swarm yet/);
+    assert.match((await problemsOf(withModel(), 'kubernetes')).join(), /model: is not rendered for Kubernetes yet/);
+  });
+
+  it('with what is hardly meant is told so', async () => {
+    const warnings = (
+      await warningsOf(`${withModel(', token: HF, adapters: { g: /a/g }')}secrets: { HF: { file: ./hf } }\n`)
+    ).join('\n');
+    assert.match(warnings, /model\.token: is of no use: without "internet: true"/);
+    assert.match(warnings, /model\.adapters\.g: "\/a\/g" is in no volume of the model/);
+  });
+});
