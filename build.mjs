@@ -49,6 +49,7 @@ await build({
     'mcp-bridge': join(root, 'daemons/mcp-bridge/main.ts'),
     supervise: join(root, 'daemons/supervise/main.ts'),
     'scanner-worker': join(root, 'daemons/scanner/worker.ts'),
+    'model-mock': join(root, 'daemons/model/mock/main.ts'),
   },
   outdir: dist,
   outExtension: { '.js': '.mjs' },

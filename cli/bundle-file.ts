@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
-import type { LoadOptions } from '../init/bundle/load.ts';
+import { formatProblem } from '../config/problem.ts';
+import { type LoadOptions, loadBundle } from '../init/bundle/load.ts';
+import type { Bundle } from '../init/bundle/schema.ts';
 import { EXIT } from './exit-codes.ts';
 import { Failure } from './failure.ts';
 
@@ -27,4 +29,16 @@ export function namesOf(only: string | undefined): readonly string[] | undefined
     ?.split(',')
     .map((name) => name.trim())
     .filter((name) => name !== '');
+}
+
+/** All daemons of a bundle file, also those that are not selected here: their data is there nevertheless. Throws every problem. */
+export async function wholeBundle(file: string | undefined): Promise<Bundle> {
+  const { BOTTLED_DAEMONS: _, ...environment } = process.env;
+  const loaded = await loadBundle({
+    file: bundleFile(file),
+    environment: { ...environment, BOTTLED_PROFILES: '*' },
+    needsSecrets: false,
+  });
+  if (loaded.ok) return loaded.bundle;
+  throw new Failure(EXIT.usage, loaded.problems.map(formatProblem).join('\n'));
 }

@@ -64,7 +64,8 @@ function optionValue(verb: Verb, { name, rawName, value, inlineValue }: OptionTo
     if (value !== undefined) throw wrong(verb, `${rawName} takes no value`);
     return true;
   }
-  if (value === undefined || (inlineValue !== true && value.startsWith('-'))) {
+  // A "-" alone stands for stdout.
+  if (value === undefined || (inlineValue !== true && value.startsWith('-') && value !== '-')) {
     throw wrong(verb, `${rawName} needs a value (${option.value})`);
   }
   if (option.choices !== undefined && !option.choices.includes(value)) {

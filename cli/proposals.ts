@@ -1,10 +1,11 @@
-import type { Proposal } from '../daemons/supervise/proposal.ts';
+import { isUnderWay } from '../daemons/approval/kinds.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { print } from './output.ts';
 import { hint, wrong } from './parse.ts';
 import { acknowledge, approve, edit, reject } from './proposals/decide.ts';
 import { type Desk, heldFor, openDesk } from './proposals/desk.ts';
-import { diffOf, listText, proposalText } from './proposals/picture.ts';
+import { diffOf, listText, nextText, proposalText } from './proposals/picture.ts';
+import { isAtTerminal } from './proposals/terminal.ts';
 import { verify } from './proposals/verify.ts';
 import { watch } from './proposals/watch.ts';
 import type { Arguments } from './verb.ts';
@@ -46,17 +47,11 @@ export async function proposals({ values, names }: Arguments<Verbs['proposals']>
 
 async function list({ supervise, values }: Desk): Promise<ExitCode> {
   const all = await supervise.list();
-  const chosen = values.all ? all : all.filter(needsSomebody);
+  const chosen = values.all ? all : all.filter((one) => one.status === 'pending' || isUnderWay(one));
   if (values.json) await print(chosen.map((proposal) => `${JSON.stringify(proposal)}\n`).join(''));
   else if (chosen.length === 0) await print('nothing waits for a decision\n');
   else await print(listText(chosen, Date.now()));
   return EXIT.ok;
-}
-
-/** It waits for a decision, or for its approval to be ended. */
-function needsSomebody({ status, kind, target }: Proposal): boolean {
-  if (status === 'pending' || status === 'failed' || status === 'modified') return true;
-  return status === 'approved' && (target !== '' || kind === 'gitleaks-allow');
 }
 
 async function show({ supervise, place, values }: Desk, id: string): Promise<ExitCode> {
@@ -68,5 +63,6 @@ async function show({ supervise, place, values }: Desk, id: string): Promise<Exi
   const held = await heldFor(proposal, place);
   await print(proposalText(proposal, diffOf(proposal, held.text), Date.now()));
   if (held.doubt !== undefined && proposal.status === 'pending') await print(`${held.doubt}\n`);
+  if (isAtTerminal()) await print(nextText(proposal));
   return EXIT.ok;
 }

@@ -35,10 +35,14 @@ export async function render({ values, names }: Arguments<Verbs['render']>): Pro
   const plan = planOf(loaded.bottle, loaded.written, {
     layout,
     directory: relative(resolve(output), resolve(directory)) || '.',
+    mock: values.mock,
   });
   const warnings = [...loaded.warnings, ...secretFileWarnings(loaded.bottle, file)];
   for (const warning of [...warnings.map(formatProblem), ...plan.warnings]) {
     process.stderr.write(`warning: ${warning}\n`);
+  }
+  if (values.mock && loaded.bottle.model === undefined) {
+    process.stderr.write('warning: --mock changes nothing: the bottle has no model\n');
   }
   const files = sealedFiles(await RENDERERS[engine](), plan);
   if (values.output === '-') {

@@ -124,15 +124,22 @@ export const VERBS = {
   events: {
     name: 'events',
     summary: 'Show what happened: changes of state, incidents, commands',
-    usage: '[-f] [--json]',
+    usage: '[-f | --commands] [--json]',
     options: {
       follow: { type: 'boolean', short: 'f', summary: 'Go on with each new event.' },
+      commands: {
+        type: 'boolean',
+        summary: 'Only commands, with who gave them; of before the last start, too, where control.audit keeps them.',
+      },
       json: { type: 'boolean', summary: 'Print one JSON object per line.' },
       socket,
     },
     arguments: { min: 0, max: 0 },
     completion: 'none',
-    examples: [['bottled events -f', 'the history that is kept and what follows']],
+    examples: [
+      ['bottled events -f', 'the history that is kept and what follows'],
+      ['bottled events --commands', 'who has commanded what'],
+    ],
     exits: [0, 1, 2, 4],
   },
   start: {
@@ -202,6 +209,41 @@ export const VERBS = {
     examples: [['bottled health --strict', 'also fail while degraded']],
     exits: [0, 1, 2, 4],
   },
+  audit: {
+    name: 'audit',
+    summary: 'Compare what runs with what is declared, and name each drift with its remedy',
+    usage: '[--json] [-f FILE] [--compose FILE] | --pin',
+    options: {
+      json: { type: 'boolean', summary: 'Print JSON: the counts, and each row.' },
+      file: {
+        type: 'string',
+        short: 'f',
+        value: 'FILE',
+        summary: 'The bundle file that says how things are to be. Default: that of the init.',
+      },
+      compose: {
+        type: 'string',
+        value: 'FILE',
+        summary: 'On the host: audit the project of this rendered compose.yaml, and each bundle in it.',
+      },
+      pin: {
+        type: 'boolean',
+        summary:
+          'Record programs and files as they are now; the image is built with it. Where: $BOTTLED_PINS, else pins.json beside bottled.',
+      },
+      socket,
+    },
+    arguments: { min: 0, max: 0 },
+    completion: 'none',
+    details:
+      'Looks at programs, configuration, data directories, ports, certificates, health, images and leftovers, and changes nothing. "unknown" could not be looked at, or has nothing to be compared with; it is no drift.',
+    examples: [
+      ['bottled audit', 'the bundle that runs here'],
+      ['docker exec sidecars bottled audit', 'in its container'],
+      ['bottled audit --compose compose.yaml', 'a whole bottle, from the host'],
+    ],
+    exits: [0, 1, 2, 4],
+  },
   proposals: {
     name: 'proposals',
     summary: 'Decide what the agent asks for, and look at what happened',
@@ -265,14 +307,146 @@ export const VERBS = {
     examples: [['bottled check examples/bundle.yaml', 'validate one file']],
     exits: [0, 2],
   },
-  schema: {
-    name: 'schema',
-    summary: 'Print the JSON Schema of bundle.yaml',
-    usage: '',
-    options: {},
+  render: {
+    name: 'render',
+    summary: 'Render a bottle for Compose, Swarm or Kubernetes',
+    usage: 'compose|swarm|kubernetes [FILE] [-o DIR] [--layout bundle|split] [--mock] [--force]',
+    options: {
+      file: { type: 'string', short: 'f', value: 'FILE', summary: 'The bottle file. Default: ./bottle.yaml.' },
+      output: {
+        type: 'string',
+        short: 'o',
+        value: 'DIR',
+        summary: 'Where the files go; "-" prints the main file alone. Default: beside the bottle file.',
+      },
+      layout: {
+        type: 'string',
+        value: 'LAYOUT',
+        summary:
+          'compose only. bundle: one container for all daemons; split: the legacy layout, one for each. Default: bundle.',
+        choices: ['bundle', 'split'],
+      },
+      mock: {
+        type: 'boolean',
+        summary: 'A mock in place of the model of the bottle, as with "mock: true" in the file.',
+      },
+      force: {
+        type: 'boolean',
+        summary: 'Overwrite files that were changed since they were rendered, or that were not rendered.',
+      },
+    },
+    arguments: { min: 1, max: 2 },
+    completion: ['compose', 'swarm', 'kubernetes'],
+    details:
+      'Prints every problem of the bottle at once, each with its place and remedy. The same bottle gives the same files. They hold no credential. A file that was changed since it was rendered, by an approved proposal say, is not overwritten, and then nothing is.',
+    examples: [
+      ['bottled render compose && docker compose up', 'from ./bottle.yaml'],
+      ['bottled render compose -o - bottle.yaml | less', 'look at it first'],
+      ['bottled render compose --layout split', 'the legacy layout of one container a daemon'],
+    ],
+    exits: [0, 1, 2],
+  },
+  manifest: {
+    name: 'manifest',
+    summary: 'Print what each service is, and which data it keeps where',
+    usage: '[FILE] [--format table|markdown|json]',
+    options: {
+      file: { type: 'string', short: 'f', value: 'FILE', summary: 'The bundle file.' },
+      format: {
+        type: 'string',
+        value: 'FORMAT',
+        summary: 'How it is printed. Default: table.',
+        choices: ['table', 'markdown', 'json'],
+      },
+    },
+    arguments: { min: 0, max: 1 },
+    completion: 'file',
+    details: `Holds no value of a variable. Names every daemon, also those that are not selected. ${FILE_DETAILS}`,
+    examples: [
+      ['bottled manifest', 'at a glance'],
+      ['bottled manifest --format json | jq ".services[].paths"', 'for a program'],
+    ],
+    exits: [0, 2],
+  },
+  backup: {
+    name: 'backup',
+    summary: 'Put what is nowhere else into one archive',
+    usage: '[-o FILE] [-f FILE] [--encrypt RECIPIENT] [--with-secrets] [--with-reproducible]',
+    options: {
+      output: {
+        type: 'string',
+        short: 'o',
+        value: 'FILE',
+        summary:
+          'The archive, or a directory that it is put in; "-" is stdout. Default: a file of the name of the bundle and the time, here.',
+      },
+      file: { type: 'string', short: 'f', value: 'FILE', summary: 'The bundle file.' },
+      encrypt: {
+        type: 'string',
+        value: 'RECIPIENT',
+        summary: 'Encrypt it by age(1) for this public key, or for those in this file.',
+      },
+      'with-secrets': {
+        type: 'boolean',
+        summary: 'Also the files of secrets. Needs --encrypt.',
+      },
+      'with-reproducible': {
+        type: 'boolean',
+        summary: 'Also what a start could make anew: mirrors of repositories, say.',
+      },
+      json: { type: 'boolean', summary: 'Print what was written as JSON.' },
+    },
     arguments: { min: 0, max: 0 },
     completion: 'none',
-    examples: [['bottled schema > bundle.schema.json', 'for an editor']],
+    details: `The bundle may run or not. Takes what "bottled manifest" calls must-back-up; where that is depends on the same variables as the bundle file. The archive is whole or not there, and is read back before it gets its name. ${FILE_DETAILS}`,
+    examples: [
+      ['bottled backup -o /backups', 'a file in /backups, of mode 0600'],
+      ['docker compose exec -T sidecars bottled backup -o - > bottle.tar.zst', 'of a bundle in a container'],
+      ['bottled backup --with-secrets --encrypt age1… -o bottle.tar.zst.age', 'with all its secrets, for one key'],
+    ],
+    exits: [0, 1, 2],
+  },
+  restore: {
+    name: 'restore',
+    summary: 'Put back what an archive of "bottled backup" holds',
+    usage: '[-f FILE] [--list|--dry-run] [--force] [--identity FILE] [--without-config] [--with-secrets] ARCHIVE',
+    options: {
+      file: { type: 'string', short: 'f', value: 'FILE', summary: 'The bundle file.' },
+      list: { type: 'boolean', summary: 'Check the archive and print what is in it; nothing else.' },
+      'dry-run': { type: 'boolean', summary: 'Check everything and print what would be done.' },
+      force: {
+        type: 'boolean',
+        summary: 'Move aside what stands in the way, to a name with ".before-restore" in it.',
+      },
+      identity: { type: 'string', value: 'FILE', summary: 'File of the key that opens an encrypted archive.' },
+      'without-config': { type: 'boolean', summary: 'Leave the configuration files as they are.' },
+      'with-secrets': { type: 'boolean', summary: 'Also the files of secrets, where the archive holds them.' },
+      socket,
+    },
+    arguments: { min: 1, max: 1 },
+    completion: 'file',
+    details: `For a bundle that does not run. Checks the whole archive first, and writes nothing where anything is wrong or something else is in the way. Killed half-way it has lost nothing; run it again. "-" reads the archive from stdin. ${FILE_DETAILS}`,
+    examples: [
+      ['bottled restore --list bottle.tar.zst', 'is it sound, and what is in it?'],
+      ['bottled restore bottle.tar.zst', 'into an empty bundle'],
+      [
+        'docker compose run --rm -T --no-deps --entrypoint bottled sidecars restore - < bottle.tar.zst',
+        'into the volumes of a container that does not run',
+      ],
+    ],
+    exits: [0, 1, 2],
+  },
+  schema: {
+    name: 'schema',
+    summary: 'Print the JSON Schema of bundle.yaml, or of bottle.yaml',
+    usage: '[bundle|bottle]',
+    options: {},
+    arguments: { min: 0, max: 1 },
+    completion: ['bundle', 'bottle'],
+    examples: [
+      ['bottled schema > bundle.schema.json', 'for an editor'],
+      ['bottled schema bottle > bottle.schema.json', 'that of a bottle'],
+    ],
     exits: [0, 2],
   },
   graph: {

@@ -1,9 +1,13 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { serviceManifest } from '../backup/service-manifest.ts';
+import { environmentTable, markdownTable, pathsTable, policyTable, servicesTable } from '../backup/service-tables.ts';
 import { EXIT_MEANINGS } from '../cli/exit-codes.ts';
 import { verbHelp } from '../cli/help.ts';
 import type { Verb } from '../cli/verb.ts';
 import { VERBS } from '../cli/verbs.ts';
+import { BOTTLE_FREE_NAMES, bottleJsonSchema } from '../compose/bottle/json-schema.ts';
+import { PATHS } from '../compose/plan.ts';
 import { formatDuration } from '../config/duration.ts';
 import type { Json } from '../config/json-schema.ts';
 import { referenceTable } from '../config/reference.ts';
@@ -12,9 +16,11 @@ import { policyJsonSchema } from '../daemons/mcp-bridge/config/schema.ts';
 import { pipelockJsonSchema } from '../daemons/pipelock/settings.ts';
 import { routesJsonSchema, routesReference } from '../daemons/routes/json-schema.ts';
 import { FREE_NAMES, jsonSchema } from '../init/bundle/json-schema.ts';
+import { loadBundle } from '../init/bundle/load.ts';
 import { LIMITS } from '../init/control/limits.ts';
 import { FAMILIES } from '../init/control/metrics.ts';
 import { PROBLEMS } from '../init/control/problem.ts';
+import type { Rate } from '../init/control/rates.ts';
 import { MAX_WAIT, ROUTES } from '../init/control/routes.ts';
 
 /**
@@ -23,6 +29,14 @@ import { MAX_WAIT, ROUTES } from '../init/control/routes.ts';
  */
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
+
+/** The bundle as it is shipped, with its defaults: nothing of this machine's environment. */
+const shipped = await loadBundle({
+  file: fileURLToPath(new URL('../daemons/bundle.yaml', import.meta.url)),
+  environment: { BOTTLED_CA: PATHS.authority },
+});
+if (!shipped.ok) throw new Error('daemons/bundle.yaml is not valid; see bottled check daemons/bundle.yaml');
+const services = serviceManifest(shipped.bundle);
 
 const REGIONS: Readonly<Record<string, () => string>> = {
   'exit-codes': () => rows(['code', 'meaning'], Object.entries(EXIT_MEANINGS)),
@@ -55,6 +69,9 @@ const REGIONS: Readonly<Record<string, () => string>> = {
         ['queued for one reader of a stream', `${LIMITS.backlog / 1_048_576} MiB`],
         ['time until a reader of a stream takes something', formatDuration(LIMITS.stall)],
         ['`wait` of a command', formatDuration(MAX_WAIT)],
+        ['commands of one control plane', rateText(LIMITS.commands)],
+        ['requests with a token over TCP, of one control plane', rateText(LIMITS.requests)],
+        ['requests without a good token over TCP, of all together', rateText(LIMITS.strangers)],
       ],
     ),
   metrics: () =>
@@ -67,7 +84,12 @@ const REGIONS: Readonly<Record<string, () => string>> = {
         help,
       ]),
     ),
+  services: () => markdownTable(servicesTable(services)),
+  'service-paths': () => markdownTable(pathsTable(services)),
+  'service-environment': () => markdownTable(environmentTable(services)),
+  'backup-policy': () => markdownTable(policyTable(services)),
   'bundle-schema': () => referenceTable(jsonSchema(), FREE_NAMES),
+  'bottle-schema': () => referenceTable(ownKeys(bottleJsonSchema()), BOTTLE_FREE_NAMES),
   'routes-schema': routesReference,
   'git-gate-schema': () => referenceTable(gateJsonSchema(), { repos: '<name>' }),
   'polis-policy-schema': () => referenceTable(policyJsonSchema()),
@@ -75,12 +97,31 @@ const REGIONS: Readonly<Record<string, () => string>> = {
 };
 
 const SCHEMAS: Readonly<Record<string, () => Json>> = {
+  'bottle.schema.json': bottleJsonSchema,
   'bundle.schema.json': jsonSchema,
   'routes.schema.json': routesJsonSchema,
   'git-gate.schema.json': gateJsonSchema,
   'pipelock.schema.json': pipelockJsonSchema,
   'polis-policy.schema.json': policyJsonSchema,
 };
+
+function rateText({ burst, perSecond }: Rate): string {
+  return `${burst} at once, ${perSecond} a second`;
+}
+
+/** Sections of a bottle that are files of daemons have references of their own. */
+const DAEMON_SECTIONS: ReadonlySet<string> = new Set(['egress', 'pipelock', 'git', 'mcp']);
+
+/** The schema of a bottle with nothing below the keys that are told elsewhere. */
+function ownKeys(schema: Json): Json {
+  const { properties } = schema;
+  const own = Object.entries(properties ?? {}).map(([name, value]): [string, unknown] => {
+    if (!DAEMON_SECTIONS.has(name)) return [name, value];
+    const { description } = { description: '', ...value };
+    return [name, { type: 'object', description }];
+  });
+  return { ...schema, properties: Object.fromEntries(own) };
+}
 
 function verbSection(verb: Verb): string {
   return `### ${verb.name}\n\n\`\`\`text\n${verbHelp(verb).trimEnd()}\n\`\`\``;

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { before, describe, type TestContext, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { bottled } from '../cli/bottled.ts';
 import { makeBaseImages } from './base-images.ts';
 import { composeCommand, docker, noEngine, sidecarsImage } from './engine.ts';
 
@@ -22,6 +23,7 @@ interface Ended {
 
 /** A Debian without anything, on which nothing but docker's client and Compose were put: both are single files. */
 interface Machine {
+  remove(): Promise<unknown>;
   run(...command: readonly string[]): Promise<Ended>;
   script(name: string, ...args: readonly string[]): Promise<Ended>;
 }
@@ -39,7 +41,7 @@ function onPath(name: string): string {
 }
 
 /** It works on the engine of this machine, so that `shared` is at the same place in both. */
-async function newMachine(t: TestContext, image: string, shared: string): Promise<Machine> {
+async function newMachine(image: string, shared: string): Promise<Machine> {
   const mounts = [
     '/var/run/docker.sock:/var/run/docker.sock',
     `${onPath('docker')}:/usr/bin/docker:ro`,
@@ -49,7 +51,6 @@ async function newMachine(t: TestContext, image: string, shared: string): Promis
   ].flatMap((mount) => ['--volume', mount]);
   // The image is Debian with Node in /usr/local; the machine is to have none.
   const id = await docker('run', '--detach', '--init', '--tmpfs', '/usr/local', ...mounts, image, 'sleep', 'infinity');
-  t.after(() => docker('rm', '--force', '--volumes', id));
   const run: Machine['run'] = async (...command) => {
     const { exitCode, all } = await execa('docker', ['exec', id, ...command], {
       all: true,
@@ -58,7 +59,11 @@ async function newMachine(t: TestContext, image: string, shared: string): Promis
     });
     return { code: exitCode, said: all };
   };
-  return { run, script: (name, ...args) => run(`/project/scripts/${name}`, ...args) };
+  return {
+    remove: () => docker('rm', '--force', '--volumes', id),
+    run,
+    script: (name, ...args) => run(`/project/scripts/${name}`, ...args),
+  };
 }
 
 async function well(asked: Promise<Ended>): Promise<string> {
@@ -77,11 +82,13 @@ describe('the scripts of a new machine', { skip }, () => {
     const bases = await makeBaseImages((line) => process.stderr.write(`${line}\n`));
     const shared = mkdtempSync(join(tmpdir(), 'bottled-bootstrap-'));
     const name = shared.slice(-6).toLowerCase();
-    const machine = await newMachine(t, bases.NODE_IMAGE, shared);
+    const machine = await newMachine(bases.NODE_IMAGE, shared);
     const compose = (...args: readonly string[]) =>
       machine.run('docker', 'compose', '--file', `${shared}/compose.yaml`, ...args);
     t.after(async () => {
       await compose('down', '--volumes', '--timeout', '1');
+      await machine.remove();
+      await docker('image', 'rm', TAG);
       rmSync(shared, { recursive: true, force: true });
     });
     writeFileSync(
@@ -98,10 +105,10 @@ describe('the scripts of a new machine', { skip }, () => {
       assert.match(await well(machine.script('prerequisites.sh', '--install')), /nothing was changed$/m);
     });
 
-    const bases_ = Object.entries(bases).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]);
+    const buildArguments = Object.entries(bases).flatMap(([key, value]) => ['--build-arg', `${key}=${value}`]);
     await t.test('image.sh builds the image', async () => {
-      await well(machine.script('image.sh', '--tag', TAG, '--', ...bases_));
-      assert.match(await well(machine.script('image.sh', '--tag', TAG, '--', ...bases_)), /^unchanged /m);
+      await well(machine.script('image.sh', '--tag', TAG, '--', ...buildArguments));
+      assert.match(await well(machine.script('image.sh', '--tag', TAG, '--', ...buildArguments)), /^unchanged /m);
     });
 
     const bottles = ['bottles.sh', '--image', TAG, shared] as const;
@@ -127,13 +134,37 @@ describe('the scripts of a new machine', { skip }, () => {
         assert.match(await well(machine.script('validate.sh', shared)), /^all is well$/m);
     });
 
+    const chmod = (mode: string) =>
+      compose('exec', '-T', '--user', 'egress', 'sidecars', 'chmod', mode, '/var/lib/bottled/known-secrets');
+
     await t.test('validate.sh shows what has drifted, with its remedy', async () => {
-      await compose('exec', '-T', 'sidecars', 'chmod', '0777', '/var/lib/bottled/known-secrets');
+      await well(chmod('0777'));
       const { code, said } = await machine.script('validate.sh', shared);
       assert.equal(code, 1);
       assert.match(said, /^FAILED .*audit$/m);
-      assert.match(said, /mode 0777, declared 0711\n +-> chmod 0711 /);
-      await compose('exec', '-T', 'sidecars', 'chmod', '0711', '/var/lib/bottled/known-secrets');
+      assert.match(said, /mode 0777, declared 0711\n +-> as user 10002: chmod 0711 /);
+      await well(chmod('0711'));
+    });
+
+    await t.test('bottled audit --compose, from the host, sees the project and the bundle in it', async () => {
+      const file = `${shared}/compose.yaml`;
+      const clean = await bottled(['audit', '--compose', file]);
+      assert.equal(clean.exitCode, 0, `${clean.stdout}${clean.stderr}`);
+      assert.match(clean.stdout, /^images +ok +sidecars +bottled-sidecars:bootstrap sha256:[0-9a-f]{12}/m);
+      assert.match(clean.stdout, /^ports +ok +sidecars\/egress: 9099 /m);
+
+      const labels = [`com.docker.compose.project=b${name}`, 'com.docker.compose.service=ghost'];
+      const ghost = await docker('create', ...labels.flatMap((label) => ['--label', label]), bases.NODE_IMAGE, 'true');
+      appendFileSync(file, '# touched\n');
+      const { exitCode, stdout } = await bottled(['audit', '--compose', file]);
+      await docker('rm', ghost);
+      assert.equal(exitCode, 1);
+      assert.match(stdout, /^leftovers +drift +\S+ +container of ghost, which the file does not have$/m);
+      assert.match(stdout, /^configuration +drift +\S+compose\.yaml +changed since it was rendered/m);
+      const { code, said } = await machine.script('bottles.sh', '--render', '--image', TAG, shared);
+      assert.equal(code, 1, said);
+      assert.match(said, /compose\.yaml.*changed/);
+      writeFileSync(file, readFileSync(file, 'utf8').replace('# touched\n', ''));
     });
 
     await t.test(

@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { createZstdDecompress } from 'node:zlib';
+import { type Extract, extract, type Header } from 'tar-stream';
+import { AGE_MAGIC, decrypted } from './age.ts';
+import { CONTENTS_NAME, type Contents, type Entry, MOST_CONTENTS_BYTES, nameOf, readContents } from './contents.ts';
+
+/** An archive in a file. */
+export interface Archive {
+  readonly file: string;
+  /** File of the key that opens it, where it is encrypted. */
+  readonly identity: string | undefined;
+}
+
+export interface Visitor {
+  /** Every entry, in order. A file's bytes are checked as they pass; it is as it should be once the iteration has ended. */
+  entry?(entry: Entry, bytes: AsyncIterable<Uint8Array>): Promise<void>;
+}
+
+/**
+ * Reads a whole archive: everything is just as the table of contents says, nothing is missing and nothing is too much. Throws one
+ * line where that does not hold.
+ */
+export async function readArchive(archive: Archive, visitor: Visitor = {}): Promise<Contents> {
+  const source = await opened(archive);
+  const tar = extract();
+  const reading = read(tar, visitor);
+  try {
+    const [contents] = await Promise.all([reading, feed(tar, source.bytes), source.ended]);
+    return contents;
+  } catch (error) {
+    tar.destroy();
+    source.stop();
+    // What came first is the cause; the rest only ends.
+    await Promise.allSettled([reading, source.ended]);
+    throw new Error(`${archive.file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+interface Source {
+  readonly bytes: Readable;
+  readonly ended: Promise<void>;
+  stop(): void;
+}
+
+const ZSTD_MAGIC = Buffer.from([0x28, 0xb5, 0x2f, 0xfd]);
+const NO_ARCHIVE = 'is no archive of bottled backup';
+
+async function opened({ file, identity }: Archive): Promise<Source> {
+  const begin = await beginningOf(file);
+  if (begin.subarray(0, ZSTD_MAGIC.length).equals(ZSTD_MAGIC)) {
+    const bytes = createReadStream(file);
+    return { bytes, ended: Promise.resolve(), stop: () => bytes.destroy() };
+  }
+  if (!begin.equals(AGE_MAGIC)) throw new Error(`${file} ${NO_ARCHIVE}`);
+  if (identity === undefined) throw new Error(`${file} is encrypted; name the file of its key with --identity FILE`);
+  const { text, ended, stop } = decrypted(file, identity);
+  return { bytes: text, ended, stop };
+}
+
+async function beginningOf(file: string): Promise<Buffer> {
+  const handle = await open(file, 'r');
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(AGE_MAGIC.length), 0, AGE_MAGIC.length, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The library itself bounds what it holds in memory: headers, and one piece of an entry. */
+async function feed(tar: Extract, bytes: Readable): Promise<void> {
+  const text = bytes.pipe(createZstdDecompress());
+  bytes.on('error', (error) => text.destroy(error));
+  try {
+    for await (const chunk of text) {
+      if (!tar.write(chunk)) await new Promise<void>((resolve) => tar.once('drain', resolve).once('close', resolve));
+    }
+    tar.end(undefined);
+  } catch (error) {
+    tar.destroy();
+    bytes.destroy();
+    throw broken(error);
+  }
+}
+
+function broken(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  const isZstd = 'code' in error && String(error.code).startsWith('ZSTD_');
+  return isZstd ? new Error(`is damaged: ${error.message}`) : error;
+}
+
+async function read(tar: Extract, visitor: Visitor): Promise<Contents> {
+  let contents: Contents | undefined;
+  let at = 0;
+  for await (const source of tar) {
+    const { header } = source;
+    if (contents === undefined) {
+      if (header.name !== CONTENTS_NAME || header.size > MOST_CONTENTS_BYTES) throw new Error(NO_ARCHIVE);
+      contents = readContents(await textOf(bytesOfEntry(source)));
+      continue;
+    }
+    const entry = contents.entries[at++];
+    if (entry === undefined)
+      throw new Error(`it holds ${JSON.stringify(header.name)}, which its table of contents does not`);
+    if (!fits(header, entry))
+      throw new Error(`${JSON.stringify(header.name)} is not ${nameOf(entry)} as its table of contents has it`);
+    const bytes = checked(entry, bytesOfEntry(source));
+    await visitor.entry?.(entry, bytes);
+    // What the visitor has left is checked all the same.
+    for await (const _ of bytes);
+  }
+  if (contents === undefined) throw new Error(NO_ARCHIVE);
+  const missing = contents.entries[at];
+  if (missing !== undefined) throw new Error(`it is cut off: ${nameOf(missing)} is missing`);
+  return contents;
+}
+
+function fits(header: Header, entry: Entry): boolean {
+  const name = header.name.endsWith('/') ? header.name.slice(0, -1) : header.name;
+  if (name !== nameOf(entry) || header.type !== entry.type) return false;
+  if (entry.type === 'file') return header.size === entry.size;
+  return header.size === 0 && (entry.type !== 'symlink' || header.linkname === entry.target);
+}
+
+async function* checked(entry: Entry, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const digest = createHash('sha256');
+  for await (const chunk of source) {
+    digest.update(chunk);
+    yield chunk;
+  }
+  if (entry.type === 'file' && digest.digest('hex') !== entry.sha256) {
+    throw new Error(`${nameOf(entry)} is damaged: its checksum is another`);
+  }
+}
+
+async function textOf(source: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of source) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+/** The library knows its chunks as anything. */
+async function* bytesOfEntry(source: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) if (chunk instanceof Uint8Array) yield chunk;
+}
