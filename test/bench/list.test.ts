@@ -9,7 +9,10 @@ test('--list names every measure and every contender, the absent ones with what 
   const { stdout } = await execa(process.execPath, [MAIN, '--list'], {
     env: { PATH: '', BENCH_PM2: undefined, BENCH_MOCKTTP: '/nowhere' },
   });
-  assert.match(stdout, /^measures: boot, respawn, stop, logs, memory, orphans, probe, proxy, transfer, sse, push, mcp-bridge$/m);
+  assert.match(
+    stdout,
+    /^measures: boot, respawn, stop, logs, memory, orphans, probe, proxy, transfer, sse, push, mcp-bridge$/m,
+  );
   assert.match(stdout, /^ {2}floor: present$/m);
   assert.match(stdout, /^ {2}pm2-runtime: .*bench\/install-peers\.sh/m);
   assert.match(stdout, /^ {2}egress: present$/m);

@@ -6,10 +6,10 @@ import { test } from 'node:test';
 import { execa } from 'execa';
 import fc from 'fast-check';
 import { parseUpstream } from '../../../daemons/git-gate/config/upstream-url.ts';
-import { printable } from '../../../daemons/text/printable.ts';
 import { isWhole, parseQuestion } from '../../../daemons/git-gate/push/hook.ts';
 import { isRefName } from '../../../daemons/git-gate/push/rules.ts';
 import { parseHttpRequest } from '../../../daemons/git-gate/serve/request.ts';
+import { printable } from '../../../daemons/text/printable.ts';
 import { commit, fakeToken, git, makeWorld, must, refsOf, scratch } from './world.ts';
 
 /** Six classes of characters that mean something to a shell or a terminal. */
