@@ -24,6 +24,7 @@ import { createCallLimit } from './mcp/call-limit.ts';
 import { createMetrics } from './metrics.ts';
 import { createOperatorSide } from './operator/operator-side.ts';
 import { listenAtSocket } from './operator/socket.ts';
+import type { ModelState } from './opinion/model-watch.ts';
 import { type SecondOpinions, startSecondOpinions } from './opinion/second-opinions.ts';
 import type { Proposal } from './proposal.ts';
 import { type Desk, openDesk } from './queue/desk.ts';
@@ -106,7 +107,10 @@ async function run(settings: Settings): Promise<void> {
     hosts: settings.hosts,
     health: () => ({
       isHealthy: desk.readOnly === undefined,
-      body: { status: desk.readOnly === undefined ? 'healthy' : 'read-only' },
+      body: {
+        status: desk.readOnly === undefined ? 'healthy' : 'read-only',
+        ...modelWarning(settings, opinions?.state),
+      },
     }),
     onError,
     onRefused: (method, path, status) => {
@@ -174,6 +178,13 @@ async function run(settings: Settings): Promise<void> {
   unlock();
   log('info', 'supervise has stopped', { event: 'stopped', records: desk.head.seq, hash: desk.head.hash });
   process.exit(0);
+}
+
+/** For the init, whose status shows it: a model that is away changes nothing else. */
+function modelWarning({ opinion }: Settings, state: ModelState | undefined): { readonly warning?: string } {
+  if (opinion === undefined || state === undefined || state === 'ready') return {};
+  const what = state === 'starting' ? 'has not answered yet' : 'does not answer';
+  return { warning: `the model ${opinion.model} at ${opinion.url} ${what}: proposals come without its opinion` };
 }
 
 function secondOpinions({ opinion }: Settings, desk: Desk, scanner: Scanner): SecondOpinions | undefined {

@@ -114,16 +114,22 @@ describe('a second opinion', () => {
     await again.ended;
   });
 
-  it('comes when the model does, however late, and nothing waits for it', async (t) => {
+  it('comes when the model does, however late; nothing waits for it, and the probe of the init hears of it', async (t) => {
     let isWarm = false;
     const { world, env, modelStatus } = await startAdvised(t, () => says('low', 'fine'), { isWarm: () => isWarm });
     const running = await world.start(env);
     await (await connect(t, running)).callTool(proposeHost('b.example'));
     assert.deepEqual(await modelStatus(), { name: 'green_agent_adapter', state: 'starting', given: 0, none: 0 });
-    const health = await fetch(`http://127.0.0.1:${running.port}/__health`);
-    assert.equal(health.status, 200);
+    const health = () => fetch(`http://127.0.0.1:${running.port}/__health`);
+    const early = await health();
+    assert.equal(early.status, 200);
+    assert.match(
+      await early.text(),
+      /"warning":"the model green_agent_adapter .* has not answered yet: proposals come/,
+    );
     isWarm = true;
     assert.equal((await opinionIn(world)).risk, 'low');
+    assert.deepEqual(await (await health()).json(), { status: 'healthy' });
     assert.deepEqual(await modelStatus(), { name: 'green_agent_adapter', state: 'ready', given: 1, none: 0 });
     const metrics = await (await fetch(`http://127.0.0.1:${running.metricsPort}/metrics`)).text();
     assert.match(metrics, /^supervise_model_ready 1$/m);
