@@ -14,6 +14,9 @@ import { VERBS, type Verbs } from './verbs.ts';
 /** What egress itself says: undefined where it does not answer. */
 type Said = boolean | undefined;
 
+/** The question broke off: a cutoff ends every connection, this one as well where it comes while egress is asked. */
+const BROKEN_OFF = 'broken-off';
+
 /** How long egress may take to see the file; it looks 40 times a second. */
 const DEADLINE_MS = 2_000;
 const LOOK_EVERY_MS = 20;
@@ -29,7 +32,7 @@ export async function cutoff({ values, names }: Arguments<Verbs['cutoff']>): Pro
   if (word === 'on') write(file);
   if (word === 'off') remove(file);
   const isOn = isThere(file);
-  const said = word === 'status' ? await ask(place) : await askUntil(place, isOn);
+  const said = await askUntil(place, word === 'status' ? undefined : isOn);
   if (values.json) await print(`${JSON.stringify({ cutoff: isOn, file, egress: said ?? null })}\n`);
   else await print(`${describe(isOn, said, place)}\n`);
   return said === undefined || said === isOn ? EXIT.ok : EXIT.failed;
@@ -75,16 +78,20 @@ function describe(isOn: boolean, said: Said, { egressPort }: Place): string {
   return `${what}, as its file says, but egress says that it is ${said ? 'on' : 'off'} (${port}): it goes by other data`;
 }
 
-async function askUntil(place: Place, isOn: boolean): Promise<Said> {
+/** Asks until egress says `wanted`, or anything where that is undefined; in vain, what it said last. */
+async function askUntil(place: Place, wanted: Said): Promise<Said> {
   const deadline = performance.now() + DEADLINE_MS;
   for (;;) {
     const said = await ask(place);
-    if (said === isOn || said === undefined || performance.now() > deadline) return said;
+    const isLast = performance.now() > deadline;
+    if (said === BROKEN_OFF) {
+      if (isLast) return undefined;
+    } else if (said === undefined || wanted === undefined || said === wanted || isLast) return said;
     await pause(LOOK_EVERY_MS);
   }
 }
 
-function ask({ egressPort }: Place): Promise<Said> {
+function ask({ egressPort }: Place): Promise<Said | typeof BROKEN_OFF> {
   return new Promise((resolve) => {
     const signal = AbortSignal.timeout(DEADLINE_MS);
     const asked = get({ host: '127.0.0.1', port: egressPort, path: '/__health', agent: false, signal }, (response) => {
@@ -94,10 +101,12 @@ function ask({ egressPort }: Place): Promise<Said> {
         text += piece;
         if (text.length > MOST_BYTES) asked.destroy();
       });
-      response.on('error', () => resolve(undefined));
+      response.on('error', () => resolve(BROKEN_OFF));
       response.on('end', () => resolve(cutoffIn(text)));
     });
-    asked.on('error', () => resolve(undefined));
+    asked.on('error', (error) => {
+      resolve('code' in error && error.code === 'ECONNRESET' ? BROKEN_OFF : undefined);
+    });
   });
 }
 
