@@ -154,7 +154,7 @@ function sidecarOf(
     daemons,
     environment: sortedMap([
       ...Object.entries(bottle.sidecars.environment),
-      ['BOTTLED_DAEMONS', daemons.join(',')],
+      ['BOTTLED_DAEMONS', [...daemons, ...probesOf(bottle, daemons)].join(',')],
       ...settings,
       ...daemons.flatMap((daemon) => settingsOf(daemon, bottle)),
     ]),
@@ -162,6 +162,11 @@ function sidecarOf(
       .filter(({ daemon }) => daemons.includes(daemon))
       .map(({ name, daemon }) => ({ name, daemon, path: `${PATHS.secrets}/${daemon}/${name}` })),
   };
+}
+
+/** What a bundle only asks after: the model server is probed where egress is, which leads there. */
+function probesOf({ model }: Bottle, daemons: readonly DaemonName[]): readonly string[] {
+  return model !== undefined && daemons.includes('egress') ? ['model'] : [];
 }
 
 /** What one daemon is told beside its file. */

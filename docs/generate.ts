@@ -33,7 +33,7 @@ const folder = fileURLToPath(new URL('.', import.meta.url));
 /** The bundle as it is shipped, with its defaults: nothing of this machine's environment. */
 const shipped = await loadBundle({
   file: fileURLToPath(new URL('../daemons/bundle.yaml', import.meta.url)),
-  environment: { BOTTLED_CA: PATHS.authority },
+  environment: { BOTTLED_CA: PATHS.authority, BOTTLED_PROFILES: '*' },
 });
 if (!shipped.ok) throw new Error('daemons/bundle.yaml is not valid; see bottled check daemons/bundle.yaml');
 const services = serviceManifest(shipped.bundle);

@@ -26,7 +26,7 @@ test('every service of the bundle says what it is, where it comes from, how it i
   const services = await manifestOf();
   assert.deepEqual(
     services.map(({ name }) => name),
-    ['bottled', 'pipelock', 'egress', 'git-gate', 'supervise', 'mcp-bridge'],
+    ['bottled', 'pipelock', 'egress', 'git-gate', 'supervise', 'mcp-bridge', 'model'],
   );
   for (const { name, purpose, source, install, command, log, health } of services) {
     for (const [what, text] of Object.entries({ purpose, source, install, command, log, health })) {
@@ -54,7 +54,7 @@ test('a value of a variable is in no manifest', async () => {
 });
 
 test('daemons that are not selected are in it', async () => {
-  assert.equal((await manifestOf({ BOTTLED_DAEMONS: 'egress' })).length, 6);
+  assert.equal((await manifestOf({ BOTTLED_DAEMONS: 'egress' })).length, 7);
 });
 
 test('as Markdown and as a table it names each service and each path', async () => {
