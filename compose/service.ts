@@ -1,4 +1,20 @@
+import { parseMount } from './mount.ts';
+import { type BottlePlan, fromOutput } from './plan.ts';
+
 /** What services are told in the same words on Compose and on Swarm. */
+
+/** A mount of the bottle in the long form; `more` is said of directories of the host. */
+export function mountOf(plan: BottlePlan, written: string, more: object = {}): object {
+  const { kind, source, target, readOnly } = parseMount(written);
+  const isBind = kind === 'bind';
+  return {
+    type: kind,
+    source: isBind ? fromOutput(plan, source) : source,
+    target,
+    read_only: readOnly || undefined,
+    ...(isBind ? more : {}),
+  };
+}
 
 /** A shell script that reads one line of the init: a few milliseconds. */
 export const HEALTHCHECK = {

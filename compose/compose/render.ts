@@ -16,7 +16,7 @@ import {
   SIDECARS_STOP_GRACE_PERIOD,
   type SidecarPlan,
 } from '../plan.ts';
-import { HEALTHCHECK, LOGGING } from '../service.ts';
+import { HEALTHCHECK, LOGGING, mountOf } from '../service.ts';
 
 /** The rendered files of a Compose project by path: `compose.yaml` and `config/<daemon file>`. Pure. */
 export function renderCompose(plan: BottlePlan): ReadonlyMap<string, string> {
@@ -33,7 +33,7 @@ function composeText(plan: BottlePlan): string {
       ...Object.fromEntries(sidecars.map((sidecar) => [sidecar.service, sidecarService(plan, sidecar)])),
       ...(bottle.model === undefined
         ? {}
-        : { [MODEL_SERVICE]: modelService(bottle, bottle.model, (written) => mountOf(plan, written)) }),
+        : { [MODEL_SERVICE]: modelService(bottle, bottle.model, (written) => mountOf(plan, written, MUST_EXIST)) }),
     },
     networks: {
       internal: {
@@ -61,7 +61,7 @@ function agentService(plan: BottlePlan): object {
     working_dir: agent.working_dir,
     user: agent.user,
     volumes: [
-      ...agent.volumes.map((written) => mountOf(plan, written)),
+      ...agent.volumes.map((written) => mountOf(plan, written, MUST_EXIST)),
       {
         type: 'volume',
         source: OWN_VOLUMES.authority,
@@ -159,7 +159,7 @@ function sidecarVolumes(plan: BottlePlan, { daemons }: SidecarPlan): readonly ob
   if (daemons.includes('egress')) {
     volumes.push({ type: 'volume', source: OWN_VOLUMES.authority, target: PATHS.authority });
   }
-  volumes.push(...bottle.sidecars.volumes.map((written) => mountOf(plan, written)));
+  volumes.push(...bottle.sidecars.volumes.map((written) => mountOf(plan, written, MUST_EXIST)));
   const socket = daemons.includes('mcp-bridge') ? dockerSocketOf(bottle) : undefined;
   if (socket !== undefined) {
     volumes.push({
@@ -172,16 +172,8 @@ function sidecarVolumes(plan: BottlePlan, { daemons }: SidecarPlan): readonly ob
   return volumes;
 }
 
-function mountOf(plan: BottlePlan, written: string): object {
-  const { kind, source, target, readOnly } = parseMount(written);
-  return {
-    type: kind,
-    source: kind === 'bind' ? fromOutput(plan, source) : source,
-    target,
-    read_only: readOnly || undefined,
-    bind: kind === 'bind' ? { create_host_path: false } : undefined,
-  };
-}
+/** A directory that is not there is a mistake, not one to be made. */
+const MUST_EXIST = { bind: { create_host_path: false } } as const;
 
 function resourcesOf({ mem_limit, cpus, pids_limit }: Bottle['agent'] | Bottle['sidecars']): object {
   return { mem_limit: mem_limit === undefined ? undefined : formatByteSize(mem_limit), cpus, pids_limit };

@@ -12,7 +12,7 @@ import {
   SIDECARS_STOP_GRACE_PERIOD,
   type SidecarPlan,
 } from '../plan.ts';
-import { HEALTHCHECK, LOGGING, RUN_BYTES, TEMPORARY_BYTES } from '../service.ts';
+import { HEALTHCHECK, LOGGING, mountOf, RUN_BYTES, TEMPORARY_BYTES } from '../service.ts';
 
 /** The file that `docker stack deploy` reads. */
 export const STACK_FILE = 'stack.yaml';
@@ -137,16 +137,6 @@ function sidecarService(plan: BottlePlan, bundle: SidecarPlan): object {
       update_config: { order: 'stop-first', failure_action: 'rollback', monitor: '30s' },
       rollback_config: { order: 'stop-first', failure_action: 'pause', monitor: '30s' },
     },
-  };
-}
-
-function mountOf(plan: BottlePlan, written: string): object {
-  const { kind, source, target, readOnly } = parseMount(written);
-  return {
-    type: kind,
-    source: kind === 'bind' ? fromOutput(plan, source) : source,
-    target,
-    read_only: readOnly || undefined,
   };
 }
 

@@ -1,18 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { execa } from 'execa';
 import { renderCompose } from '../../compose/compose/render.ts';
 import { sealedFiles } from '../../compose/render.ts';
-import { BOTTLES, planOfFile, ROOT } from './rendered.ts';
+import { assertGolden, BOTTLES, planOfFile, ROOT } from './rendered.ts';
 
 /**
  * What is rendered stands beside this file and is looked at when it changes. To write it anew: UPDATE_GOLDEN=1 node --test
  * test/compose/golden.test.ts
  */
 const GOLDEN = join(ROOT, 'test/compose/golden');
-const isUpdate = process.env.UPDATE_GOLDEN === '1';
 
 /** The Compose of this machine: the plug-in, or the program. */
 async function findCompose(): Promise<readonly string[] | undefined> {
@@ -33,18 +31,7 @@ for (const [name, file] of Object.entries(BOTTLES)) {
 
       it('is rendered as it stands in golden/', async () => {
         const files = sealedFiles(renderCompose, await planOfFile(file, layout));
-        if (isUpdate) {
-          rmSync(directory, { recursive: true, force: true });
-          for (const [path, text] of files) {
-            mkdirSync(dirname(join(directory, path)), { recursive: true });
-            writeFileSync(join(directory, path), text);
-          }
-        }
-        const golden = readdirSync(directory, { recursive: true, withFileTypes: true })
-          .filter((entry) => entry.isFile())
-          .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1));
-        assert.deepEqual(golden.sort(), [...files.keys()].sort());
-        for (const [path, text] of files) assert.equal(text, readFileSync(join(directory, path), 'utf8'), path);
+        assertGolden(directory, files);
       });
 
       it('is a Compose file to Docker Compose', {
@@ -76,6 +63,4 @@ for (const [name, file] of Object.entries(BOTTLES)) {
   }
 }
 
-after(() => {
-  if (isUpdate) process.stdout.write(`golden/ is written anew in ${GOLDEN}\n`);
-});
+after(() => {});

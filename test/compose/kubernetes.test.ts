@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Deployment } from 'kubernetes-models/apps/v1';
 import { Job } from 'kubernetes-models/batch/v1';
@@ -17,7 +17,7 @@ import { PATHS, planOf } from '../../compose/plan.ts';
 import { sealedFiles } from '../../compose/render.ts';
 import { parseDuration } from '../../config/duration.ts';
 import { formatProblem } from '../../config/problem.ts';
-import { BOTTLES, planOfFile, problemsOf, ROOT } from './rendered.ts';
+import { assertGolden, BOTTLES, planOfFile, problemsOf, ROOT } from './rendered.ts';
 
 /** The schemas of the Kubernetes API (OpenAPI), for each kind that is rendered. */
 const MODELS = { ConfigMap, Deployment, Job, NetworkPolicy, PersistentVolumeClaim };
@@ -79,14 +79,7 @@ describe('a bottle on Kubernetes', () => {
   it('is rendered as it stands in golden/', async () => {
     // To write it anew: UPDATE_GOLDEN=1 node --test test/compose/kubernetes.test.ts
     const files = sealedFiles(renderKubernetes, await planOfFile(BOTTLES.example ?? '', 'bundle', 'kubernetes'));
-    for (const [path, text] of files) {
-      const golden = join(ROOT, 'test/compose/golden/example/kubernetes', path);
-      if (process.env.UPDATE_GOLDEN === '1') {
-        mkdirSync(dirname(golden), { recursive: true });
-        writeFileSync(golden, text);
-      }
-      assert.equal(text, readFileSync(golden, 'utf8'), path);
-    }
+    assertGolden(join(ROOT, 'test/compose/golden/example/kubernetes'), files);
   });
 
   it('is valid by the schemas of the API', async () => {

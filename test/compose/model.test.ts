@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { execa } from 'execa';
 import { parse } from 'yaml';
@@ -12,7 +12,7 @@ import { sealedFiles } from '../../compose/render.ts';
 import { loadSettings } from '../../daemons/pipelock/settings.ts';
 import { parseRoutes } from '../../daemons/routes/load.ts';
 import { bottled } from '../cli/bottled.ts';
-import { composeOf, planOfText, problemsOf, ROOT, warningsOf } from './rendered.ts';
+import { assertGolden, composeOf, planOfText, problemsOf, ROOT, warningsOf } from './rendered.ts';
 
 /** UPDATE_GOLDEN=1 node --test test/compose/model.test.ts writes the goldens anew. */
 const GOLDEN = join(ROOT, 'test/compose/golden');
@@ -37,18 +37,7 @@ for (const [name, mock] of [
       assert.ok(loaded.ok);
       const plan = planOf(loaded.bottle, loaded.written, { layout: 'bundle', mock });
       const files = sealedFiles(renderCompose, plan);
-      if (process.env.UPDATE_GOLDEN === '1') {
-        rmSync(directory, { recursive: true, force: true });
-        for (const [path, text] of files) {
-          mkdirSync(dirname(join(directory, path)), { recursive: true });
-          writeFileSync(join(directory, path), text);
-        }
-      }
-      const golden = readdirSync(directory, { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1));
-      assert.deepEqual(golden.sort(), [...files.keys()].sort());
-      for (const [path, text] of files) assert.equal(text, readFileSync(join(directory, path), 'utf8'), path);
+      assertGolden(directory, files);
     });
 
     it('is a Compose file to Docker Compose', { skip: noCompose }, async () => {

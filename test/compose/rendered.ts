@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { dirname, relative } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import type { Engine } from '../../compose/bottle/engine.ts';
@@ -82,4 +83,20 @@ export interface Service {
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
   readonly privileged?: boolean;
   readonly read_only: boolean;
+}
+
+/** Rendered files are those of a directory, byte for byte. `UPDATE_GOLDEN=1` writes the directory anew. */
+export function assertGolden(directory: string, files: ReadonlyMap<string, string>): void {
+  if (process.env.UPDATE_GOLDEN === '1') {
+    rmSync(directory, { recursive: true, force: true });
+    for (const [path, text] of files) {
+      mkdirSync(dirname(join(directory, path)), { recursive: true });
+      writeFileSync(join(directory, path), text);
+    }
+  }
+  const golden = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(directory.length + 1));
+  assert.deepEqual(golden.sort(), [...files.keys()].sort());
+  for (const [path, text] of files) assert.equal(text, readFileSync(join(directory, path), 'utf8'), path);
 }

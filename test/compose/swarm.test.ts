@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { execa, execaSync } from 'execa';
 import { parse } from 'yaml';
@@ -10,7 +10,7 @@ import { planOf } from '../../compose/plan.ts';
 import { sealedFiles } from '../../compose/render.ts';
 import { renderSwarm } from '../../compose/swarm/render.ts';
 import { formatProblem } from '../../config/problem.ts';
-import { BOTTLES, planOfFile, problemsOf, ROOT } from './rendered.ts';
+import { assertGolden, BOTTLES, planOfFile, problemsOf, ROOT } from './rendered.ts';
 
 const noDocker =
   execaSync('docker', ['stack', 'config', '--help'], { reject: false }).exitCode === 0
@@ -81,14 +81,7 @@ describe('a bottle on Docker Swarm', () => {
   it('is rendered as it stands in golden/', async () => {
     // To write it anew: UPDATE_GOLDEN=1 node --test test/compose/swarm.test.ts
     const files = sealedFiles(renderSwarm, await planOfFile(BOTTLES.example ?? '', 'bundle', 'swarm'));
-    for (const [path, text] of files) {
-      const golden = join(ROOT, 'test/compose/golden/example/swarm', path);
-      if (process.env.UPDATE_GOLDEN === '1') {
-        mkdirSync(dirname(golden), { recursive: true });
-        writeFileSync(golden, text);
-      }
-      assert.equal(text, readFileSync(golden, 'utf8'), path);
-    }
+    assertGolden(join(ROOT, 'test/compose/golden/example/swarm'), files);
   });
 
   it('is a stack to docker, with every "$" of the bottle as it is written', { skip: noDocker }, async (t) => {

@@ -50,7 +50,7 @@ export function operatorOf(bottle: Bottle): Operator {
     async pending() {
       for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; ) {
         const { stdout } = await proposals(['watch', '--once', '--json']);
-        if (stdout !== '') return JSON.parse(stdout);
+        if (stdout !== '') return JSON.parse(stdout.split('\n', 1)[0] ?? '');
       }
       throw new Error('no proposal came');
     },

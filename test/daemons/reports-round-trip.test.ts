@@ -5,11 +5,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { execa } from 'execa';
 import type { Proposal } from '../../daemons/supervise/proposal.ts';
-import { BOTTLED } from '../run/init.ts';
 import { type Bottle, startBottle } from './bottle.ts';
 import { fakeToken, git, makeUpstream, must, scratch } from './git-gate/world.ts';
+import { operatorOf } from './operator.ts';
 import { agentOf, LOCAL_SETTINGS, startService, trusting } from './world.ts';
 
 /** What a daemon of the bundle asks of the operator: over the shipped bundle, with the operator's own command. */
@@ -22,35 +21,8 @@ const FIVE_USERS = {
   MCP_BRIDGE_USER: '64105:64105',
 };
 
-async function proposals(bottle: Bottle, args: readonly string[]) {
-  const { exitCode, stdout, stderr } = await execa(
-    BOTTLED,
-    ['proposals', ...args, '--socket', join(bottle.directory, 'run', 'control.sock')],
-    {
-      reject: false,
-      stdin: 'ignore',
-      extendEnv: false,
-      timeout: 60_000,
-      env: {
-        PATH: process.env.PATH ?? '',
-        BOTTLED_CONFIG: bottle.config,
-        BOTTLED_DATA: bottle.data,
-        EGRESS_PORT: String(bottle.ports.EGRESS_PORT),
-        PIPELOCK_HEALTH_PORT: String(bottle.ports.PIPELOCK_HEALTH_PORT),
-      },
-    },
-  );
-  return { exitCode, stdout: String(stdout), stderr: String(stderr) };
-}
-
-/** Waits until the operator sees a proposal that waits. */
-async function pending(bottle: Bottle): Promise<Proposal> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline; ) {
-    const { stdout } = await proposals(bottle, ['watch', '--once', '--json']);
-    if (stdout !== '') return JSON.parse(stdout.split('\n', 1)[0] ?? '');
-  }
-  throw new Error('no proposal came');
-}
+const proposals = (bottle: Bottle, args: readonly string[]) => operatorOf(bottle).proposals(args);
+const pending = (bottle: Bottle): Promise<Proposal> => operatorOf(bottle).pending();
 
 /** What the log of supervise says from its first record on. */
 function audit(bottle: Bottle): string {
