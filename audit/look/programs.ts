@@ -1,17 +1,9 @@
 import { execFile } from 'node:child_process';
 import { hash } from 'node:crypto';
-import {
-  accessSync,
-  constants,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { readdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import * as z from 'zod/mini';
+import { isExecutable } from '../../daemons/program/executable.ts';
 import type { Bundle } from '../../init/bundle/schema.ts';
 import { VERSION } from '../../init/version.ts';
 import { type KnownProgram, type Pins, PROGRAMS, type Program, type ProgramFacts } from '../programs.ts';
@@ -64,15 +56,6 @@ async function lookAt({ name, arguments: words }: KnownProgram, environment: Env
 function findOnPath(name: string, path: string | undefined): string | undefined {
   const directories = (path ?? '').split(delimiter).filter((directory) => directory.startsWith('/'));
   return directories.map((directory) => join(directory, name)).find(isExecutable);
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return statSync(file).isFile();
-  } catch {
-    return false;
-  }
 }
 
 /** ssh tells its version on stderr, where others tell it on stdout. */

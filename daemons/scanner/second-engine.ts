@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, join, relative, resolve } from 'node:path';
 import * as z from 'zod/mini';
+import { isExecutable } from '../program/executable.ts';
 import { digestOf, fingerprintOf } from './collector.ts';
 import type { SecretFinding } from './finding.ts';
 
@@ -74,16 +75,7 @@ export function findSecondEngine(options: SecondEngineOptions = {}): SecondEngin
 
 function programOf(command: string, path: string): string | undefined {
   const candidates = command.includes('/') ? [command] : path.split(delimiter).map((folder) => join(folder, command));
-  return candidates.map((candidate) => resolve(candidate)).find(isProgram);
-}
-
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return statSync(file).isFile();
-  } catch {
-    return false;
-  }
+  return candidates.map((candidate) => resolve(candidate)).find(isExecutable);
 }
 
 async function scanDirectory(

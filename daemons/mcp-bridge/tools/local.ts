@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
+import { isExecutable } from '../../program/executable.ts';
 import { killMarked, MARK } from './left-behind.ts';
 import { type ProcessManager, StartError, type ToolCommand } from './process.ts';
 import { signalGroup, startCarrier } from './stdio.ts';
@@ -76,21 +77,12 @@ function findProgram(program: string, path: string, cwd: string): string {
         .split(delimiter)
         .filter(isAbsolute)
         .map((folder) => join(folder, program));
-  const found = places.find(isProgram);
+  const found = places.find(isExecutable);
   if (found !== undefined) return found;
   throw new StartError(
     program.includes('/') ? `there is no program ${program}` : `there is no program ${program} in ${path}`,
     true,
   );
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }
 
 /** prlimit(1), where the machine has it; where it has not, a limit that was asked for is a fault. */
@@ -105,7 +97,7 @@ function limitsOf({ limits }: ToolCommand, path: string): readonly string[] {
     .split(delimiter)
     .filter(isAbsolute)
     .map((folder) => join(folder, 'prlimit'))
-    .find(isProgram);
+    .find(isExecutable);
   if (prlimit === undefined) {
     throw new StartError('it has limits, and there is no prlimit here to set them: install util-linux', true);
   }
