@@ -16,7 +16,7 @@ export function mountOf(plan: BottlePlan, written: string, more: object = {}): o
   };
 }
 
-/** A shell script that reads one line of the init: a few milliseconds. */
+/** A shell script that reads one line of the init: a few milliseconds. Where it fails, Compose says so and ends nothing. */
 export const HEALTHCHECK = {
   test: ['CMD', 'healthcheck'],
   interval: '2s',

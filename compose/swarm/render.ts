@@ -21,6 +21,12 @@ export const STACK_FILE = 'stack.yaml';
 const DIGEST_LENGTH = 10;
 
 /**
+ * Swarm kills what is unhealthy and starts another. That is for an init that does not answer, not for a daemon that the init is about
+ * to restart, nor for a machine so busy that a probe takes seconds: half a minute of failures, where Compose says so after six seconds.
+ */
+const PATIENT_HEALTHCHECK = { ...HEALTHCHECK, timeout: '10s', retries: 15 } as const;
+
+/**
  * A stack of two services for Docker Swarm: `stack.yaml`, and the daemons' files beside it. The words are those of the Compose file that
  * `docker stack deploy` reads (version 3.9), which lacks some of the Compose Specification.
  */
@@ -125,7 +131,7 @@ function sidecarService(plan: BottlePlan, bundle: SidecarPlan): object {
       { type: 'tmpfs', target: '/run', tmpfs: { size: RUN_BYTES } },
       { type: 'tmpfs', target: '/tmp', tmpfs: { size: TEMPORARY_BYTES } },
     ],
-    healthcheck: HEALTHCHECK,
+    healthcheck: PATIENT_HEALTHCHECK,
     stop_grace_period: SIDECARS_STOP_GRACE_PERIOD,
     logging: LOGGING,
     deploy: {
@@ -220,6 +226,10 @@ function commentsOf({ bottle, files }: BottlePlan, bundle: SidecarPlan): readonl
       'What the init needs to run each daemon as a user of its own. The daemons have none of it.',
     ],
     [[...sidecars, 'stop_grace_period'], 'More than the 8 s that the bundle itself takes at most.'],
+    [
+      [...sidecars, 'healthcheck'],
+      'Swarm kills a bundle that is unhealthy. The init restarts its daemons by itself, so it gets half a minute for it.',
+    ],
     [
       [...sidecars, 'deploy', 'endpoint_mode'],
       'Names give the address of the container itself: a virtual one would cut connections that are silent for 15 minutes.',

@@ -140,11 +140,18 @@ describe('a bottle on Docker Swarm', { skip, timeout: 300_000 }, () => {
     const routes = await docker('exec', agent, 'cat', '/proc/net/route');
     assert.ok(!/^\S+\s+00000000\s/m.test(routes), routes);
     const bundle = await running('sidecars');
-    const resolve = (container: string, host: string) =>
-      execa('docker', ['exec', container, 'getent', 'hosts', host], { reject: false, timeout: 60_000 });
-    assert.equal((await resolve(agent, 'egress')).exitCode, 0);
-    assert.equal((await resolve(agent, 'origin')).exitCode, 2);
-    assert.equal((await resolve(bundle, 'origin')).exitCode, 0, 'the check can fail: the bundle resolves it');
+    const resolves = async (container: string, host: string) => {
+      const got = await execa('docker', ['exec', container, 'getent', 'hosts', host], {
+        reject: false,
+        timeout: 60_000,
+      });
+      // 2 is the word of getent for a name that is not found (getent(1)); docker's own failures are others.
+      assert.ok(got.exitCode === 0 || got.exitCode === 2, `${got.message}`);
+      return got.exitCode === 0;
+    };
+    assert.ok(await resolves(agent, 'egress'));
+    assert.ok(!(await resolves(agent, 'origin')));
+    assert.ok(await resolves(bundle, 'origin'), 'the check can fail: the bundle resolves it');
   });
 
   test('the guards that Swarm knows are in force', async () => {

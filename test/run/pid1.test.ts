@@ -80,10 +80,8 @@ test('at the end nothing of the bundle is left, not even what no daemon owns', {
     AS_PID_1,
   );
   await init.saw(/→ running/);
-  const [inside] = processesWith('dist/main.cjs').filter((pid) =>
-    readFileSync(`/proc/${pid}/status`, 'utf8').match(/NSpid:\t\d+\t1\n/),
-  );
-  process.kill(Number(inside), 'SIGTERM');
+  const inside = processOneOf(join(init.directory, 'run', 'control.sock'));
+  process.kill(inside?.pid ?? assert.fail('no init is process 1'), 'SIGTERM');
   await init.ended();
   assert.deepEqual(processesWith(`sleep\0${seconds}`), []);
 });
@@ -106,19 +104,26 @@ test('a SIGTERM to process 1 ends the bundle even while Node is still starting',
   assert.equal(await init.ended(), 0);
 });
 
+/** The init that serves this socket, by the process id that it has here, and what `/proc` says of it. */
+function processOneOf(socket: string): { readonly pid: number; readonly status: string } | undefined {
+  for (const pid of processesWith(`main.cjs\0run\0`)) {
+    try {
+      const isThis = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(socket);
+      const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+      if (isThis && /^NSpid:\t\d+\t1$/m.test(status)) return { pid: Number(pid), status };
+    } catch {
+      // It has ended between two looks.
+    }
+  }
+  return undefined;
+}
+
 /** The process id of the init that serves this socket, as soon as it is so far that a SIGTERM does not pass it by. */
 async function untilNodeCatchesSigterm(socket: string): Promise<number> {
   for (;;) {
-    for (const pid of processesWith(`main.cjs\0run`)) {
-      try {
-        const mine = readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(socket);
-        const status = readFileSync(`/proc/${pid}/status`, 'latin1');
-        const caught = BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
-        if (mine && /^NSpid:\t\d+\t1$/m.test(status) && (caught & 0x4000n) !== 0n) return Number(pid);
-      } catch {
-        // It has ended between two looks.
-      }
-    }
+    const init = processOneOf(socket);
+    const caught = BigInt(`0x${/^SigCgt:\s*([0-9a-f]+)$/m.exec(init?.status ?? '')?.[1] ?? '0'}`);
+    if (init !== undefined && (caught & 0x4000n) !== 0n) return init.pid;
     await setImmediate();
   }
 }
