@@ -1,4 +1,4 @@
-// Builds dist/: the init and the command in one file, V8's code cache for it, the loader, and the native part of koffi for
+// Builds dist/: the init and the command in a file each, V8's code cache for them, the loader, and the native part of koffi for
 // this machine; and each daemon in a file of its own.
 // Plain JavaScript, since `npm ci` may run it with an older Node than the one that it installs.
 import { execFileSync } from 'node:child_process';
@@ -23,8 +23,9 @@ rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
 
 await build({
-  entryPoints: [join(root, 'cli/main.ts')],
-  outfile: join(dist, 'bottled.cjs'),
+  entryPoints: { run: join(root, 'cli/main-run.ts'), bottled: join(root, 'cli/main.ts') },
+  outdir: dist,
+  outExtension: { '.js': '.cjs' },
   bundle: true,
   platform: 'node',
   format: 'cjs',
@@ -69,10 +70,10 @@ await build({
   logLevel: 'warning',
 });
 
-wrap(join(dist, 'bottled.cjs'));
+for (const name of ['run', 'bottled']) wrap(join(dist, `${name}.cjs`));
 copyFileSync(join(root, 'init/loader.cjs'), join(dist, 'main.cjs'));
 copyFileSync(koffi(), join(dist, 'koffi.node'));
-writeCodeCache();
+writeCodeCaches();
 
 /** Makes the bundle one function, as Node does with every CommonJS file, so that the loader has nothing to put together. */
 function wrap(file) {
@@ -88,21 +89,23 @@ function koffi() {
   return join(packaged, folder, 'koffi.node');
 }
 
-/** Runs a small bundle once, so that the cache holds the functions that a start needs, compiled. */
-function writeCodeCache() {
+/** Runs a small bundle once and looks at it once, so that the caches hold the functions that this needs, compiled. */
+function writeCodeCaches() {
   const scratch = mkdtempSync(join(tmpdir(), 'bottled-build-'));
+  const bottled = (...args) =>
+    execFileSync(join(root, 'bin/bottled'), args, {
+      env: { ...process.env, BOTTLED_WRITE_CODE_CACHE: '1' },
+      stdio: ['ignore', 'ignore', 'inherit'],
+      timeout: 60_000,
+    });
   try {
     const bundle = join(scratch, 'bundle.yaml');
     writeFileSync(
       bundle,
       'daemons:\n  warm-up: { command: ["true"], healthcheck: { tcp: { port: 1 } } }\n  after: { command: ["true"], depends_on: [warm-up] }\n',
     );
-    const socket = join(scratch, 'control.sock');
-    execFileSync(join(root, 'bin/bottled'), ['run', '-f', bundle, '--socket', socket], {
-      env: { ...process.env, BOTTLED_WRITE_CODE_CACHE: '1' },
-      stdio: ['ignore', 'ignore', 'inherit'],
-      timeout: 60_000,
-    });
+    bottled('run', '-f', bundle, '--socket', join(scratch, 'control.sock'));
+    bottled('check', bundle);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

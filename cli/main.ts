@@ -1,20 +1,13 @@
-import { installHandlers } from '../init/signals.ts';
+import { type Action, act, exitWith, explain } from './act.ts';
+import { beginRun } from './begin-run.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { Failure, usageFailure } from './failure.ts';
-import { hint, parse } from './parse.ts';
-import type { Arguments } from './verb.ts';
+import { usageFailure } from './failure.ts';
+import { hint } from './parse.ts';
 import { isVerbName, VERB_NAMES, VERBS, type VerbName, type Verbs } from './verbs.ts';
-import { visible } from './visible.ts';
 
-type Action<Name extends VerbName> = (command: Arguments<Verbs[Name]>) => Promise<ExitCode | undefined>;
-
-/** One file per verb, loaded only when its verb is called: PID 1 loads nothing of the others. */
-const ACTIONS: { readonly [Name in Exclude<VerbName, 'exec'>]: () => Promise<Action<Name>> } = {
-  run: async () => {
-    const signals = installHandlers();
-    const { run } = await import('./run.ts');
-    return (command) => run(command, signals);
-  },
+/** One file per verb, loaded only when its verb is called. */
+const ACTIONS: { readonly [Name in Exclude<VerbName, 'exec'>]: () => Promise<Action<Verbs[Name]>> } = {
+  run: beginRun,
   status: async () => (await import('./status.ts')).status,
   logs: async () => (await import('./logs.ts')).logs,
   events: async () => (await import('./events.ts')).events,
@@ -39,7 +32,7 @@ const ACTIONS: { readonly [Name in Exclude<VerbName, 'exec'>]: () => Promise<Act
   help: async () => (await import('./help-verb.ts')).help,
 };
 
-async function operation(verb: 'start' | 'stop' | 'restart'): Promise<Action<'start'>> {
+async function operation(verb: 'start' | 'stop' | 'restart'): Promise<Action<Verbs['start']>> {
   const { operate } = await import('./operate.ts');
   return (command) => operate(verb, command);
 }
@@ -60,24 +53,15 @@ async function main([first, ...rest]: readonly string[]): Promise<ExitCode | und
     const what = name.startsWith('-') ? 'option' : 'verb';
     throw usageFailure(`there is no ${what} "${name}"${hint(name, VERB_NAMES) || ';'} see bottled --help`);
   }
-  return name === 'exec' ? explain('exec') : act(name, rest);
+  return name === 'exec' ? explain(VERBS.exec) : actOn(name, rest);
 }
 
-async function act<Name extends Exclude<VerbName, 'exec'>>(
+function actOn<Name extends Exclude<VerbName, 'exec'>>(
   name: Name,
   argv: readonly string[],
 ): Promise<ExitCode | undefined> {
-  const command = parse(VERBS[name], argv);
-  if (command === undefined) return explain(name);
   if (name !== 'run') leaveWithReader();
-  const action = await ACTIONS[name]();
-  return action(command);
-}
-
-/** What went wrong may quote a daemon, which must not write to the terminal. */
-function complain(message: string): void {
-  const lines = message.split('\n').map((line) => `bottled: ${process.stderr.isTTY ? visible(line) : line}\n`);
-  process.stderr.write(lines.join(''));
+  return act<Verbs[Name]>(VERBS[name], argv, ACTIONS[name]);
 }
 
 /** A reader that has left (`| head`) is no failure; there is nobody to tell anything any more. */
@@ -87,18 +71,4 @@ function leaveWithReader(): void {
   });
 }
 
-async function explain(name: VerbName): Promise<ExitCode> {
-  const { verbHelp } = await import('./help.ts');
-  process.stdout.write(verbHelp(VERBS[name]));
-  return EXIT.ok;
-}
-
-main(process.argv.slice(2)).then(
-  (code) => {
-    if (code !== undefined) process.exitCode = code;
-  },
-  (error: unknown) => {
-    complain(error instanceof Error ? error.message : String(error));
-    process.exitCode = error instanceof Failure ? error.code : EXIT.failed;
-  },
-);
+void exitWith(main(process.argv.slice(2)));
