@@ -1,7 +1,9 @@
 import type { Log } from '../log/log.ts';
+import { type OneAtATime, oneAtATime } from '../watch/one-at-a-time.ts';
 import type { GateConfig, Repo } from './config/load.ts';
 import { gitEnvironment } from './git/environment.ts';
 import { createMutex, createPlaces, type Mutex, type Release } from './locks.ts';
+import { removeDeadQuarantines } from './mirror/leftovers.ts';
 import { cleanUp, mirrorPath, prepareMirror } from './mirror/mirror.ts';
 import { copyHead, fetchFromUpstream, isHeadBorn, type Refreshed } from './mirror/refresh.ts';
 import type { Settings } from './settings.ts';
@@ -17,7 +19,7 @@ export interface Admitted {
   lock(signal: AbortSignal): Promise<Release | undefined>;
   /** Upstream and mirror may differ from now on: whoever comes next has the mirror refreshed. */
   doubt(): void;
-  /** The request is over. `mayHaveLeftovers`: git was killed, so temporary objects are removed once nothing else runs. */
+  /** The request is over. `mayHaveLeftovers`: git was killed, so its temporary objects are removed. */
   leave(mayHaveLeftovers: boolean): void;
 }
 
@@ -36,13 +38,13 @@ export interface Gate {
 
 interface Kept {
   repo: Repo;
-  /** What an earlier run left behind is removed: once, since later there may be pushes under way. */
-  isSwept: boolean;
   isPrepared: boolean;
   readonly mutex: Mutex;
   readonly places: Mutex;
   running: number;
   hasLeftovers: boolean;
+  /** Removes leftovers while others run. */
+  readonly sweep: OneAtATime;
   /** On the monotonic clock, ms; undefined: never, or not since the upstream changed. */
   refreshedAt: number | undefined;
   headCopiedAt: number | undefined;
@@ -75,12 +77,12 @@ export function createGate(settings: Settings, first: GateConfig, log: Log): Gat
     if (known !== undefined) return known;
     const made: Kept = {
       repo,
-      isSwept: false,
       isPrepared: false,
       mutex: createMutex(),
       places: createPlaces(() => config.limits.concurrent_per_repo),
       running: 0,
       hasLeftovers: false,
+      sweep: oneAtATime(() => removeDeadQuarantines(mirrorPath(settings, repo.name))),
       refreshedAt: undefined,
       headCopiedAt: undefined,
       refreshing: undefined,
@@ -110,7 +112,7 @@ export function createGate(settings: Settings, first: GateConfig, log: Log): Gat
       if (state.running === 0 && state.hasLeftovers) {
         state.hasLeftovers = false;
         cleanUp(mirrorPath(settings, name));
-      }
+      } else if (mayHaveLeftovers) state.sweep.run();
       place2();
       place();
     };
@@ -147,8 +149,6 @@ export function createGate(settings: Settings, first: GateConfig, log: Log): Gat
     const { repo } = state;
     try {
       if (!state.isPrepared) {
-        if (!state.isSwept) cleanUp(mirrorPath(settings, repo.name));
-        state.isSwept = true;
         await prepareMirror(settings, repo, config.limits);
         state.isPrepared = state.repo === repo;
       }

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { createLineLimit } from './line-limit.ts';
 
 /** What a log line is about: any fields, never a secret. `event` is a stable name that a program can look for. */
 export interface LogFields {
@@ -13,15 +14,38 @@ export type Log = (level: LogLevel, message: string, fields: LogFields) => void;
 
 /**
  * The log of one daemon, on stdout. As JSON lines (pino), or as plain text where `LOG_FORMAT=text` says that a person reads it.
- * Lines are written at once, so that the last one before an exit is not lost.
+ * Lines are written at once, so that the last one before an exit is not lost. Beyond `MOST_LINES` of one event in a minute they are
+ * counted instead, and `lines-left-out` says how many they were.
  */
 export function createLog(daemon: string, format = process.env.LOG_FORMAT): Log {
+  const write = format === 'text' ? textWriter() : jsonWriter(daemon);
+  const limit = createLineLimit({
+    tell(of, leftOut) {
+      const message = `${leftOut} more ${leftOut === 1 ? 'line' : 'lines'} of the event ${of} within a minute: left out`;
+      write('warn', message, { event: 'lines-left-out', of, left_out: leftOut });
+    },
+  });
+  process.once('exit', limit.close);
+  return (level, message, fields) => {
+    if (limit.admits(level, fields.event)) limit.wrote(fields.event, write(level, message, fields));
+  };
+}
+
+/** Writes one line; returns how many bytes it has, about. */
+type Writer = (level: LogLevel, message: string, fields: LogFields) => number;
+
+function textWriter(): Writer {
   const destination = pino.destination({ fd: 1, sync: true });
-  if (format === 'text') {
-    return (level, message) => {
-      destination.write(`${level === 'info' ? '' : `${level}: `}${oneLine(message)}\n`);
-    };
-  }
+  return (level, message) => {
+    const line = `${level === 'info' ? '' : `${level}: `}${oneLine(message)}\n`;
+    destination.write(line);
+    return line.length;
+  };
+}
+
+function jsonWriter(daemon: string): Writer {
+  const destination = pino.destination({ fd: 1, sync: true });
+  let written = 0;
   const logger = pino(
     {
       base: { daemon },
@@ -29,9 +53,17 @@ export function createLog(daemon: string, format = process.env.LOG_FORMAT): Log 
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination,
+    {
+      write(line: string) {
+        written = line.length;
+        destination.write(line);
+      },
+    },
   );
-  return (level, message, fields) => logger[level](fields, message);
+  return (level, message, fields) => {
+    logger[level](fields, message);
+    return written;
+  };
 }
 
 /** Control characters and line separators as escapes: text of an agent must not begin a line of its own, nor command a terminal. */

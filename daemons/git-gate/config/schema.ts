@@ -89,6 +89,19 @@ const limits = z.strictObject({
     'The most bytes that the new objects of one push may hold when they are unpacked.',
   ),
   max_blob: key(z._default(byteSize, 64 * 1024 ** 2), 'A larger file is refused, since it is not scanned.'),
+  max_mirror: key(
+    z._default(byteSize, 10 * 1024 ** 3),
+    'What the mirror of one repository may take on disk. A push beyond it is refused; fetches go on.',
+  ),
+  max_mirrors: key(z._default(byteSize, 50 * 1024 ** 3), 'The same for all mirrors together.'),
+  max_refs: key(
+    z._default(z.int().check(z.minimum(1), z.maximum(1_000_000)), 20_000),
+    'Branches and tags of one repository. A push that makes more is refused.',
+  ),
+  keep_free: key(
+    z._default(byteSize, 256 * 1024 ** 2),
+    'What is kept free on the disk of GIT_GATE_DATA, for the other daemons. A push that would take it is refused, or cut off.',
+  ),
   concurrent_per_repo: key(
     z._default(z.int().check(z.minimum(1), z.maximum(256)), 8),
     'Requests for one repository at once.',

@@ -10,11 +10,12 @@ import { mirrorPath } from './mirror.ts';
 
 /** Each push and each fetch leaves a pack; with more than this many a mirror is packed anew. */
 const MANY_PACKS = 30;
-const EVERY_MS = 86_400_000;
+/** Each pack makes everything that git does a little slower, and an agent in a loop makes thousands. */
+const EVERY_MS = 3_600_000;
 const MOST_MS = 3_600_000;
 
 /**
- * Packs the mirrors anew where that is due: at start and once a day, one after the other. git does so beside fetches
+ * Packs the mirrors anew where that is due: at start and once an hour, one after the other. git does so beside fetches
  * and pushes safely (git-gc(1), "NOTES": what is younger than the prune date stays). Resolves when `signal` comes.
  */
 export async function maintain(
@@ -37,7 +38,7 @@ export async function maintain(
       const fields = { event: 'maintained', repo: name, duration_ms: Math.round(performance.now() - started) };
       if (ran.ok) log('info', `${name}: the mirror was packed anew`, fields);
       else if (!signal.aborted)
-        log('warn', `${name}: the mirror could not be packed anew; it is tried again tomorrow`, fields);
+        log('warn', `${name}: the mirror could not be packed anew; it is tried again in an hour`, fields);
     }
     await sleep(EVERY_MS, undefined, { signal, ref: false }).catch(() => {});
   }

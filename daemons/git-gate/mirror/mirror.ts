@@ -32,6 +32,9 @@ export function scratchPath(settings: Pick<Settings, 'data'>): string {
   return join(settings.data, 'scratch');
 }
 
+/** How git calls a directory in which the objects of a push wait for the decision. */
+export const QUARANTINE_PREFIX = 'tmp_objdir-';
+
 /** The least that git may take at once for an object of a push or for the list of a million of them. In bytes. */
 const LEAST_MEMORY = 128 * 1024 ** 2;
 
@@ -68,6 +71,8 @@ export function prepareData(settings: Settings): void {
   mkdirSync(mirrorsPath(settings), { recursive: true, mode: 0o700 });
   rmSync(scratchPath(settings), { recursive: true, force: true });
   mkdirSync(scratchPath(settings), { mode: 0o700 });
+  // Of every repository, also of those that git-gate.yaml no longer names: later there may be pushes under way.
+  for (const mirror of list(mirrorsPath(settings))) cleanUp(join(mirrorsPath(settings), mirror));
   writeFileSync(globalConfig(settings.data), GLOBAL_CONFIG);
   const hook = join(hooksPath(settings), PRE_RECEIVE_NAME);
   mkdirSync(hooksPath(settings), { recursive: true, mode: 0o755 });
@@ -103,7 +108,7 @@ export async function prepareMirror(settings: Settings, repo: Repo, limits: Limi
 /** Removes lock files, and the objects of pushes that never ended. Only while no git works in this mirror. */
 export function cleanUp(path: string): void {
   for (const entry of list(join(path, 'objects'))) {
-    if (entry.startsWith('tmp_objdir-')) rmSync(join(path, 'objects', entry), { recursive: true, force: true });
+    if (entry.startsWith(QUARANTINE_PREFIX)) rmSync(join(path, 'objects', entry), { recursive: true, force: true });
   }
   for (const entry of list(join(path, 'objects', 'pack'))) {
     if (entry.startsWith('tmp_')) rmSync(join(path, 'objects', 'pack', entry), { force: true });

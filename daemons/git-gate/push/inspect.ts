@@ -10,7 +10,8 @@ import { treeEntries } from './tree.ts';
 /** Where in a push something stands. */
 export type Where =
   | { readonly kind: 'file'; readonly id: string; readonly path: string }
-  | { readonly kind: 'commit' | 'tag'; readonly id: string; readonly text: string }
+  /** `head`: its fields, up to and with the empty line before the message. */
+  | { readonly kind: 'commit' | 'tag'; readonly id: string; readonly head: string }
   | { readonly kind: 'path'; readonly path: string }
   | { readonly kind: 'ref'; readonly ref: string };
 
@@ -41,6 +42,8 @@ export interface Engines {
 
 /** A tree, a commit or a tag that is larger is refused, whatever files may be. */
 const MOST_METADATA = 32 * 1024 ** 2;
+/** Of the fields of a commit or a tag. A signature has a few kilobytes. */
+const MOST_HEAD = 64 * 1024;
 /** Faults that are told. */
 const MOST_FAULTS = 20;
 
@@ -82,7 +85,7 @@ export async function inspect(
       if (!rules.allowLfs && isLfsPointer(bytes) && faults.length < MOST_FAULTS) faults.push(lfsFault(path));
       await addTo([scan, second], { bytes, where: { kind: 'file', id, path } });
     } else if (type === 'tree') await addNames(scan, path, bytes, id.length / 2);
-    else await addTo([scan, second], { bytes, where: { kind: type, id, text: bytes.toString('utf8') } });
+    else await addTo([scan, second], { bytes, where: { kind: type, id, head: headOf(bytes) } });
   }
   const [own, others] = await Promise.all([scan.finish(), second.finish()]);
   const known = new Set(own.map(({ finding }) => finding.digest));
@@ -100,6 +103,12 @@ async function addNames(scan: PieceScan<Where>, path: string, tree: Buffer, idBy
     const bytes = Buffer.concat([prefix, name]);
     await scan.add({ bytes, where: { kind: 'path', path: bytes.toString('utf8') } });
   }
+}
+
+/** Of a message nothing is kept: findings in a hundred of them, which may be megabytes long, would keep them all in memory. */
+function headOf(object: Buffer): string {
+  const end = object.indexOf('\n\n');
+  return object.toString('utf8', 0, Math.min(end < 0 ? object.length : end + 2, MOST_HEAD));
 }
 
 /** The pointer file of Git LFS (github.com/git-lfs/git-lfs, docs/spec.md), of either of its names. */

@@ -4,9 +4,11 @@ import type { Reporter } from '../../reports/reporter.ts';
 import type { Scanner } from '../../scanner/finding.ts';
 import type { SecondEngine } from '../../scanner/second-engine.ts';
 import type { GateConfig, Repo } from '../config/load.ts';
+import type { Limits } from '../config/schema.ts';
 import { gitEnvironment } from '../git/environment.ts';
 import { runGit } from '../git/process.ts';
-import { scratchPath } from '../mirror/mirror.ts';
+import { whyNoneFree, whyNoRoom } from '../mirror/disk.ts';
+import { QUARANTINE_PREFIX, scratchPath } from '../mirror/mirror.ts';
 import type { Settings } from '../settings.ts';
 import { askOperator } from './ask-operator.ts';
 import { forward } from './forward.ts';
@@ -24,7 +26,7 @@ import {
   tellRefusals,
   worthTelling,
 } from './report.ts';
-import { judgeRef, type Refusal } from './rules.ts';
+import { judgeRef, namesByCase, type Refusal } from './rules.ts';
 import type { Found } from './scan.ts';
 import { openSecondOpinion } from './second-opinion.ts';
 
@@ -76,7 +78,12 @@ export async function judge(question: HookQuestion, options: JudgeOptions): Prom
   const env = gitEnvironment(options.settings, quarantine);
   const store: Store = { cwd: options.path, env, signal: options.signal };
   try {
-    const refusals = await refusalsOf(changes, options.repo, store);
+    const full = await whyNoRoom(options.settings, options.config.limits, {
+      repo: options.repo.name,
+      quarantine: quarantine.GIT_OBJECT_DIRECTORY,
+    });
+    if (full !== undefined) return refused(['disk'], tellReasons([full]));
+    const refusals = await refusalsOf(changes, options.repo, options.config.limits, store);
     if (refusals.length > 0) return refused(namesOf(refusals), tellRefusals(refusals));
     const tips = changes.filter((change) => !isNone(change.new)).map((change) => change.new);
     const objects = tips.length === 0 ? [] : await newObjects(tips, store);
@@ -117,10 +124,9 @@ async function scan(
   const tooLarge = faultsOfSizes(objects, { maxContent: options.config.limits.max_content, rules });
   if (tooLarge.length > 0) return { rules: namesOf(tooLarge), say: tellFaults(tooLarge) };
   const refs = changes.filter((change) => !isNone(change.new)).map((change) => change.ref);
-  const second = openSecondOpinion(
-    options.config.withSecondEngine ? options.secondEngine : undefined,
-    scratchPath(options.settings),
-  );
+  const engine = options.config.withSecondEngine ? options.secondEngine : undefined;
+  const room = () => whyNoneFree(options.settings, options.config.limits);
+  const second = openSecondOpinion(engine, scratchPath(options.settings), room);
   const inspection = await inspect(objects, refs, rules, { scanner: options.scanner, second }, store).finally(
     second.close,
   );
@@ -163,7 +169,12 @@ function flaggedNames(found: readonly Found<Where>[]): ReadonlyMap<string, numbe
 }
 
 /** The rules of the refs, and which of them would lose commits. */
-async function refusalsOf(changes: readonly RefChange[], repo: Repo, store: Store): Promise<readonly Refusal[]> {
+async function refusalsOf(
+  changes: readonly RefChange[],
+  repo: Repo,
+  { max_refs }: Limits,
+  store: Store,
+): Promise<readonly Refusal[]> {
   const listed = await runGit(['for-each-ref', '--format=%(objectname) %(refname)'], { ...store, timeout: ASK_MS });
   if (!listed.ok) throw new Error('git cannot list the refs of the mirror');
   const refs = new Map(
@@ -174,7 +185,15 @@ async function refusalsOf(changes: readonly RefChange[], repo: Repo, store: Stor
   );
   const head = await runGit(['symbolic-ref', '--quiet', 'HEAD'], { ...store, timeout: ASK_MS });
   const pushed = changes.map(({ ref }) => ref);
-  const around = { rules: repo.rules, refs, pushed, defaultBranch: head.ok ? head.stdout.trim() : undefined };
+  const all = new Set([...refs.keys(), ...pushed]);
+  const around = {
+    rules: repo.rules,
+    refs,
+    names: namesByCase(all),
+    count: all.size,
+    mostRefs: max_refs,
+    defaultBranch: head.ok ? head.stdout.trim() : undefined,
+  };
   const refusals: Refusal[] = [];
   for (const change of changes) {
     const refusal = judgeRef(change, around) ?? (await judgeForce(change, repo, store));
@@ -197,7 +216,7 @@ function quarantineOf(directory: string | undefined, mirror: string): Readonly<R
   if (directory === undefined) return { GIT_DIR: mirror };
   const objects = join(mirror, 'objects');
   const place = join(directory);
-  if (!place.startsWith(`${objects}${sep}tmp_objdir-`) || place.slice(objects.length + 1).includes(sep))
+  if (!place.startsWith(`${objects}${sep}${QUARANTINE_PREFIX}`) || place.slice(objects.length + 1).includes(sep))
     return undefined;
   return { GIT_DIR: mirror, GIT_OBJECT_DIRECTORY: place, GIT_ALTERNATE_OBJECT_DIRECTORIES: objects };
 }

@@ -109,7 +109,7 @@ function placeOf(where: Where, line: number, flagged: ReadonlyMap<string, number
     case 'ref':
       return `the name of a ref: ${quotedName(where.ref, flagged)}`;
     default:
-      return partOf(where.text, line, where.kind);
+      return partOf(where.head, line, where.kind);
   }
 }
 
@@ -126,8 +126,8 @@ export function quotedName(path: string, flagged: ReadonlyMap<string, number>): 
 }
 
 /** The field of a commit or a tag in which a line stands; of the message, which of its lines. */
-function partOf(text: string, line: number, kind: 'commit' | 'tag'): string {
-  const lines = text.split('\n');
+function partOf(head: string, line: number, kind: 'commit' | 'tag'): string {
+  const lines = head.split('\n');
   const headers = lines.indexOf('');
   if (headers < 0 || line > headers + 1) return `the message of a ${kind}, line ${Math.max(line - headers - 1, 1)}`;
   const field = lines

@@ -7,8 +7,11 @@ export interface Around {
   readonly rules: RepoRules;
   /** The refs of the mirror, by name. */
   readonly refs: ReadonlyMap<string, string>;
-  /** The names of all refs that the push changes. */
-  readonly pushed: readonly string[];
+  /** The names of these and of all refs that the push changes, by what they are where case does not count. */
+  readonly names: ReadonlyMap<string, ReadonlySet<string>>;
+  /** How many refs the repository has with those of the push, and how many it may have. */
+  readonly count: number;
+  readonly mostRefs: number;
   /** Upstream's default branch, as the mirror knows it. */
   readonly defaultBranch: string | undefined;
 }
@@ -20,10 +23,20 @@ export interface Refusal {
   readonly reason: string;
 }
 
+/** Puts names together that differ in case only. */
+export function namesByCase(refs: Iterable<string>): ReadonlyMap<string, ReadonlySet<string>> {
+  const names = new Map<string, Set<string>>();
+  for (const ref of refs) {
+    const folded = ref.toLowerCase();
+    names.set(folded, (names.get(folded) ?? new Set()).add(ref));
+  }
+  return names;
+}
+
 /** Judges one change by the rules that need no object. Undefined: it may go on to be scanned. */
 export function judgeRef(
   { old, new: next, ref }: RefChange,
-  { rules, refs, pushed, defaultBranch }: Around,
+  { rules, refs, names, count, mostRefs, defaultBranch }: Around,
 ): Refusal | undefined {
   const refuse = (rule: string, reason: string): Refusal => ({ rule, ref, reason });
   if (rules.readOnly) return refuse('read-only', `this repository is read-only here (${OPERATOR}: read_only)`);
@@ -40,10 +53,9 @@ export function judgeRef(
   if ((known ?? NONE) !== (isNone(old) ? NONE : old)) {
     return refuse('stale', 'it has changed upstream meanwhile; fetch, merge or rebase, and push again');
   }
-  const twin =
-    known === undefined &&
-    [...refs.keys(), ...pushed].find((other) => other !== ref && other.toLowerCase() === ref.toLowerCase());
-  if (typeof twin === 'string') return refuse('ref-name', `it differs from ${twin} only in case`);
+  const alike = known === undefined ? names.get(ref.toLowerCase()) : undefined;
+  const twin = [...(alike ?? [])].find((other) => other !== ref);
+  if (twin !== undefined) return refuse('ref-name', `it differs from ${twin} only in case`);
   if (isTag && rules.tags === 'none') return refuse('tags', `no tags may be pushed (${OPERATOR}: tags)`);
   if (isNone(next)) {
     if (!rules.allowDelete) return refuse('delete', `nothing may be deleted (${OPERATOR}: allow_delete)`);
@@ -53,6 +65,8 @@ export function judgeRef(
   }
   if (isTag && known !== undefined && rules.tags !== 'any')
     return refuse('tags', `a tag that exists is not moved (${OPERATOR}: tags)`);
+  if (known === undefined && count > mostRefs)
+    return refuse('max-refs', `the repository would have more than ${mostRefs} refs (${OPERATOR}: limits.max_refs)`);
   return undefined;
 }
 

@@ -23,6 +23,8 @@ export interface PieceScan<W> {
 /** Pieces up to this size are scanned together, up to {@link BATCH} bytes at a time. */
 const SMALL = 64 * 1024;
 const BATCH = 512 * 1024;
+/** Findings of one push: more are held in memory for nobody. */
+const MOST_FOUND = 20_000;
 /** Scans under way at once. */
 const AT_ONCE = 3;
 
@@ -40,6 +42,7 @@ export function createPieceScan<W>(scanner: Scanner): PieceScan<W> {
 
   async function scanAlone({ bytes, where }: Piece<W>): Promise<void> {
     for (const finding of await scanBytes(scanner, bytes)) found.push({ finding, where });
+    if (found.length > MOST_FOUND) throw new Error(`the push holds more than ${MOST_FOUND} findings`);
   }
 
   async function scanBatch(pieces: readonly Piece<W>[]): Promise<void> {

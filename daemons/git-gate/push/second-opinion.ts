@@ -15,18 +15,32 @@ export interface SecondOpinion {
   close(): void;
 }
 
+/** As many bytes are written between two looks at the disk. */
+const BETWEEN_LOOKS = 4 * 1024 ** 2;
+
 /**
  * Each piece becomes a file with a number for a name: what the files are called in the push has no say in how they are
- * scanned. Without an engine it has no opinion. Throws where `scratch` cannot be written.
+ * scanned. `room` says why no more may be written. Without an engine it has no opinion. Throws where `scratch` cannot be written.
  */
-export function openSecondOpinion(engine: SecondEngine | undefined, scratch: string): SecondOpinion {
+export function openSecondOpinion(
+  engine: SecondEngine | undefined,
+  scratch: string,
+  room: () => Promise<string | undefined>,
+): SecondOpinion {
   if (engine === undefined) return { add: async () => {}, finish: async () => [], close: () => {} };
   const directory = mkdtempSync(join(scratch, 'push-'));
   const places: Where[] = [];
+  let unlooked = 0;
   return {
     async add({ bytes, where }) {
       const name = String(places.length);
       places.push(where);
+      unlooked += bytes.length;
+      if (unlooked >= BETWEEN_LOOKS) {
+        unlooked = 0;
+        const full = await room();
+        if (full !== undefined) throw new Error(full);
+      }
       await writeFile(join(directory, name), bytes, { mode: 0o600 });
     },
     async finish() {

@@ -6,7 +6,15 @@ import { startGit } from './git-child.ts';
 import { errorLine } from './pkt-line.ts';
 import { repoNameOf } from './repo-name.ts';
 import { protocolOf, type Service, serviceOf } from './request.ts';
-import { type Exchange, logRefused, logUnknown, makeReady, type Serving, serveProcess } from './serving.ts';
+import {
+  boundedPush,
+  type Exchange,
+  logRefused,
+  logUnknown,
+  makeReady,
+  type Serving,
+  serveProcess,
+} from './serving.ts';
 
 /** How long a client may take for its first line, in ms. */
 const FIRST_LINE_MS = 10_000;
@@ -14,7 +22,7 @@ const FIRST_LINE_MS = 10_000;
 const FAREWELL_MS = 500;
 /** The longest first line that is read. */
 const MOST_FIRST_LINE = 2048;
-/** What a client may send beside a pack. */
+/** What a client that fetches may say. */
 const MOST_TALK = 64 * 1024 ** 2;
 
 /** What a client of git:// asks for in its first line (gitprotocol-pack(5), "Git Transport"). */
@@ -74,7 +82,9 @@ async function answer(socket: Socket, serving: Serving, isReady: () => boolean):
     const args = service === 'git-upload-pack' ? ['upload-pack', '--strict'] : ['receive-pack'];
     const version = protocol === undefined ? {} : { GIT_PROTOCOL: protocol };
     const child = startGit([...args, admitted.path], { ...env, ...version }, serving.settings.data);
-    pipeline([socket, createByteLimit(limits.max_push + MOST_TALK), child.stdin], () => {});
+    const isFetch = service === 'git-upload-pack';
+    const bounded = isFetch ? createByteLimit(MOST_TALK) : boundedPush(admitted, serving);
+    pipeline([socket, bounded, child.stdin], () => {});
     pipeline([child.stdout, socket], () => {});
     return child;
   });

@@ -13,7 +13,15 @@ import { readCgi } from './cgi.ts';
 import { type GitChild, startGit } from './git-child.ts';
 import { errorLine, FLUSH, pktLine } from './pkt-line.ts';
 import { type HttpQuestion, parseHttpRequest, protocolOf } from './request.ts';
-import { type Exchange, logRefused, logUnknown, makeReady, type Serving, serveProcess } from './serving.ts';
+import {
+  boundedPush,
+  type Exchange,
+  logRefused,
+  logUnknown,
+  makeReady,
+  type Serving,
+  serveProcess,
+} from './serving.ts';
 
 type Rpc = Extract<HttpQuestion, { kind: 'refs' | 'rpc' }>;
 
@@ -23,8 +31,6 @@ const SESSION_FRESH_MS = 30_000;
 const MOST_FETCH_REQUEST = 32 * 1024 ** 2;
 /** The list of refs is short, and git has it at hand. */
 const LIST_MS = 60_000;
-/** What a push may say beside its pack. */
-const MOST_COMMANDS = 1024 ** 2;
 const MOST_CONNECTIONS = 512;
 const ROOM_FOR_PROBES = 16;
 
@@ -159,10 +165,11 @@ function startBackend(
   );
   if (kind === 'refs') backend.stdin.end();
   else {
-    const most = service === 'git-receive-pack' ? admitted.config.limits.max_push + MOST_COMMANDS : MOST_FETCH_REQUEST;
+    const isFetch = service === 'git-upload-pack';
+    const bounded = isFetch ? createByteLimit(MOST_FETCH_REQUEST) : boundedPush(admitted, serving);
     const unpacked = request.headers['content-encoding'] === undefined ? [] : [createGunzip()];
     // git that has heard enough closes its end, which is no fault; a body that is too long or broken is cut.
-    pipeline([request, ...unpacked, createByteLimit(most), backend.stdin], () => {});
+    pipeline([request, ...unpacked, bounded, backend.stdin], () => {});
   }
   void readCgi(backend.stdout, response).catch(() => {
     if (!response.headersSent) refuse(response, 500, 'git did not answer');

@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto';
+import type { Transform } from 'node:stream';
 import type { Log } from '../../log/log.ts';
 import { printable } from '../../text/printable.ts';
 import type { Admitted, Gate } from '../gate.ts';
 import { type Environment, gitEnvironment } from '../git/environment.ts';
 import { endGroup, endOf } from '../git/process.ts';
+import { whyNoneFree, whyNoRoom } from '../mirror/disk.ts';
 import { faultOfHook, mostMemory } from '../mirror/mirror.ts';
 import type { Refreshed } from '../mirror/refresh.ts';
 import { type AttendOptions, attendPush } from '../push/attend.ts';
 import type { Outcome } from '../push/judge.ts';
 import type { Settings } from '../settings.ts';
 import type { GitChild } from './git-child.ts';
+import { createPushInput } from './push-input.ts';
 import type { Service } from './request.ts';
 
 /** What both servers share: the gate, and how it says what it did. */
@@ -31,20 +34,31 @@ export interface Exchange {
 /** Starts the git process that serves one request, with these variables. */
 export type Start = (env: Environment) => GitChild;
 
+/** What a push may say before its pack, in bytes. */
+const MOST_COMMANDS = 1024 ** 2;
+const SLACK = 1024 ** 2;
+
 /** The name of the committer that git may want for a reflog. It keeps none, but asks. */
 const NAMES = { GIT_COMMITTER_NAME: 'git-gate', GIT_COMMITTER_EMAIL: 'git-gate@localhost' };
 
-/** Brings the mirror up to date as {@link Admitted.refresh} does, and sees to it that no push can come past the hook. */
+/**
+ * Brings the mirror up to date as {@link Admitted.refresh} does, and sees to it that no push can come past the hook, and none for which
+ * there is no room.
+ */
 export async function makeReady(
   service: Service,
   admitted: Admitted,
   fresh: number,
   { settings, log }: Serving,
 ): Promise<Refreshed> {
-  const fault = service === 'git-receive-pack' ? faultOfHook(settings) : undefined;
-  if (fault === undefined) return admitted.refresh(fresh);
-  log('error', `no push is taken: ${fault}`, { event: 'hook-missing', reason: fault });
-  return { ok: false, reason: 'the gate cannot judge pushes; the operator finds the reason in the log of git-gate' };
+  if (service === 'git-upload-pack') return admitted.refresh(fresh);
+  const fault = faultOfHook(settings);
+  if (fault !== undefined) {
+    log('error', `no push is taken: ${fault}`, { event: 'hook-missing', reason: fault });
+    return { ok: false, reason: 'the gate cannot judge pushes; the operator finds the reason in the log of git-gate' };
+  }
+  const full = await whyNoRoom(settings, admitted.config.limits, { repo: admitted.repo.name });
+  return full === undefined ? admitted.refresh(fresh) : { ok: false, reason: full };
 }
 
 /**
@@ -82,6 +96,20 @@ export async function serveProcess(
     if (isPush) admitted.doubt();
     admitted.leave(!isClean);
   }
+}
+
+/** Passes on what a push may bring, and says in the log why it is cut off where it brings more. */
+export function boundedPush({ repo, config: { limits } }: Admitted, { settings, log }: Serving): Transform {
+  return createPushInput({
+    mostCommands: MOST_COMMANDS,
+    // A little more than git takes, so that git is the one to say so.
+    mostPack: limits.max_push + SLACK,
+    room: () => whyNoneFree(settings, limits),
+    onCut(why) {
+      const reason = printable(why);
+      log('warn', `a push to ${repo.name} is cut off: ${reason}`, { event: 'push-cut-off', repo: repo.name, reason });
+    },
+  });
 }
 
 /** Logs a request that never came so far as to run git. */

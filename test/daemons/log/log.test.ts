@@ -29,3 +29,21 @@ it('in a JSON log it stays inside its value', async () => {
     assert.deepEqual([message, path, event], [HOSTILE, HOSTILE, 'e']);
   }
 });
+
+it('a daemon that says one thing without end says it 600 times a minute, and then how often it did not', async () => {
+  const program = `import { createLog } from ${JSON.stringify(LOG)};
+    const log = createLog('test');
+    for (let i = 0; i < 10_000; i += 1) log('warn', 'refused', { event: 'refused' });
+    for (let i = 0; i < 1000; i += 1) log('info', 'passed', { event: 'passed' });
+    log('error', 'other', { event: 'other' });`;
+  const { stdout } = await execa(process.execPath, ['--input-type=module', '-e', program], {
+    env: { LOG_FORMAT: 'json' },
+  });
+  const lines: { event: string; of?: string; left_out?: number }[] = stdout.split('\n').map((line) => JSON.parse(line));
+  const count = (event: string) => lines.filter((line) => line.event === event).length;
+  assert.deepEqual([count('refused'), count('passed'), count('other')], [600, 1000, 1]);
+  assert.deepEqual(
+    lines.filter(({ event }) => event === 'lines-left-out').map(({ of, left_out }) => [of, left_out]),
+    [['refused', 9400]],
+  );
+});
