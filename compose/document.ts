@@ -18,13 +18,20 @@ const WIDTH = 110;
 /** Keys whose numbers are modes of files, which people read in octal. */
 const MODES: ReadonlySet<unknown> = new Set(['mode', 'defaultMode']);
 
+/** Breaks of lines to readers of YAML 1.1 (NEL, LS, PS, CR), and what a file may not hold as it is (YAML 1.2, "5.1. Character Set"). */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones that have to be escaped.
+const UNPRINTABLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/;
+
 /**
- * The same bytes for the same value. No long text is folded, nothing becomes an anchor. Texts are quoted for readers of YAML 1.1, as the
- * engines are: "no", "on" or "0755" without quotes would be something else to them.
+ * The same bytes for the same value. No long text is folded, nothing becomes an anchor. Texts are quoted for readers of YAML 1.1 and 1.2,
+ * since engines are either: "no", "on", "0755" or "0o17" without quotes would be something else to them.
  */
 export function yamlText({ header, value, comments }: Commented): string {
-  const document = new Document(value, { aliasDuplicateObjects: false, schema: 'yaml-1.1' });
+  const document = new Document(value, { aliasDuplicateObjects: false, schema: 'yaml-1.1', compat: 'core' });
   visit(document, {
+    Scalar: (_, scalar) => {
+      if (typeof scalar.value === 'string' && UNPRINTABLE.test(scalar.value)) scalar.type = 'QUOTE_DOUBLE';
+    },
     Pair: (_, { key, value: mode }) => {
       if (isScalar(key) && MODES.has(key.value) && isScalar(mode) && typeof mode.value === 'number')
         mode.format = 'OCT';
@@ -32,7 +39,12 @@ export function yamlText({ header, value, comments }: Commented): string {
   });
   if (header !== '') document.commentBefore = commentLines(header);
   for (const [place, text] of comments) commentOn(document, place, text);
-  return document.toString({ lineWidth: 0 });
+  return document.toString({ lineWidth: 0 }).replaceAll(new RegExp(UNPRINTABLE, 'g'), escapeOf);
+}
+
+/** Within double quotes (YAML 1.2, "5.7. Escaped Characters"). */
+function escapeOf(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 function commentOn(document: Document, place: readonly (string | number)[], text: string): void {

@@ -64,6 +64,12 @@ export function entriesOf(node: Node | undefined): readonly Entry[] {
   return node?.kind === 'map' ? node.entries : [];
 }
 
+/** A map with its own keys alone: those that begin with `x-` are its author's (Compose Specification, "Extension"). */
+export function ownKeys(map: MapNode): MapNode {
+  const isExtended = map.entries.some((entry) => entry.key.startsWith('x-'));
+  return isExtended ? { ...map, entries: map.entries.filter((entry) => !entry.key.startsWith('x-')) } : map;
+}
+
 /** The node at the end of `path`; undefined where the file does not go so far. */
 export function at(root: Node, path: Path): Node | undefined {
   return path.reduce<Node | undefined>(

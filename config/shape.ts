@@ -122,7 +122,8 @@ function* unionFindings(issue: z.core.$ZodIssueInvalidUnion, path: Path, subject
     return;
   }
   const kinds = new Set(branches.flat().flatMap(kindsOf));
-  const message = `${show(path, subject)} is not ${[...kinds].join(' or ') || 'right here'}`;
+  const rule = issue.message || `is not ${[...kinds].join(' or ') || 'right here'}`;
+  const message = `${show(path, subject)} ${rule}`;
   yield { offset: placeOf(subject.root, path), path: formatPath(path), message };
 }
 
@@ -172,10 +173,12 @@ function ruleOf(issue: Issue): string {
     case 'invalid_type':
       return `is not ${KINDS[issue.expected] ?? issue.expected}`;
     case 'too_big':
+      if (issue.origin === 'array') return `has more than ${issue.maximum} items`;
       return `is more than ${issue.maximum}`;
     case 'too_small':
       if (issue.origin === 'string') return 'is empty';
-      return `is less than ${issue.minimum}`;
+      if (issue.origin === 'array') return `has less than ${issue.minimum} items`;
+      return issue.inclusive === false ? `is not more than ${issue.minimum}` : `is less than ${issue.minimum}`;
     case 'invalid_format':
       return issue.format === 'starts_with' && 'prefix' in issue
         ? `does not begin with ${quote(String(issue.prefix))}`

@@ -32,11 +32,11 @@ export function refuse(payload: z.core.ParsePayload, message: string, known?: re
 const durationText = z.string();
 z.globalRegistry.add(durationText, { title: 'duration', pattern: '^(0|(\\d+(\\.\\d+)?(us|ms|s|m|h|d|w))+)$' });
 
+const NO_DURATION = 'is not a duration; write a number with its unit: "500ms", "10s", "1m30s"';
+
 /** Milliseconds, from a duration as Compose writes it. */
-export const duration = z.codec(z.union([durationText, z.literal(0)]), z.int().check(z.nonnegative()), {
-  decode: (text, payload) =>
-    parseDuration(String(text)) ??
-    refuse(payload, 'is not a duration; write a number with its unit: "500ms", "10s", "1m30s"'),
+export const duration = z.codec(z.union([durationText, z.literal(0)], NO_DURATION), z.int().check(z.nonnegative()), {
+  decode: (text, payload) => parseDuration(String(text)) ?? refuse(payload, NO_DURATION),
   encode: formatDuration,
 });
 

@@ -1,6 +1,6 @@
 import { composeFaults } from '../compose/faults.ts';
 import { kubernetesFaults, kubernetesWarnings } from '../kubernetes/faults.ts';
-import { modelEngineFaults } from '../model/faults.ts';
+import { modelEngineWarnings } from '../model/faults.ts';
 import { swarmFaults } from '../swarm/faults.ts';
 import type { Fault } from './fault.ts';
 import type { Bottle } from './schema.ts';
@@ -12,7 +12,6 @@ export type Engine = (typeof ENGINES)[number];
 /** What this engine cannot do. */
 export function* engineFaults(bottle: Bottle, engine: Engine): Generator<Fault> {
   yield* FAULTS[engine](bottle);
-  yield* modelEngineFaults(bottle, engine);
 }
 
 const FAULTS: Readonly<Record<Engine, (bottle: Bottle) => Iterable<Fault>>> = {
@@ -23,10 +22,11 @@ const FAULTS: Readonly<Record<Engine, (bottle: Bottle) => Iterable<Fault>>> = {
 
 /** What means nothing, or something else, on this engine. */
 export function* engineWarnings(bottle: Bottle, engine: Engine): Generator<Fault> {
+  yield* modelEngineWarnings(bottle, engine);
   if (engine === 'kubernetes') yield* kubernetesWarnings(bottle);
   if (engine === 'swarm') return;
-  for (const service of ['agent', 'sidecars'] as const) {
-    if (bottle[service].placement === undefined) continue;
+  for (const service of ['agent', 'sidecars', 'model'] as const) {
+    if (bottle[service]?.placement === undefined) continue;
     yield { path: [service, 'placement'], message: 'is for Swarm and has no meaning here', ofKey: true };
   }
 }

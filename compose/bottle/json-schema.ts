@@ -3,11 +3,13 @@ import { bottleSchema } from './schema.ts';
 
 /** The JSON Schema (draft 2020-12) of bottle.yaml, with a description and the default of every key. */
 export function bottleJsonSchema(): Json {
-  return jsonSchemaOf(bottleSchema, {
+  const schema = jsonSchemaOf(bottleSchema, {
     id: 'bottle.schema.json',
     title: 'bottle.yaml',
     description: 'An agent, and what it may do: rendered to Compose, Swarm or Kubernetes.',
   });
+  // The author's own, e.g. for anchors.
+  return { ...schema, patternProperties: { '^x-': {} } };
 }
 
 /** What the names are that a bottle's author chooses, for the reference. */

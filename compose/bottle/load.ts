@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { readTextFile } from '../../config/files.ts';
-import { type Node, toValue } from '../../config/node.ts';
+import { type Node, ownKeys, toValue } from '../../config/node.ts';
 import { capped, first, placed } from '../../config/places.ts';
 import { type Finding, type Path, type Problem, problemOf } from '../../config/problem.ts';
 import { readYaml } from '../../config/read-yaml.ts';
@@ -48,16 +48,17 @@ export async function loadBottle(file: string, options: BottleOptions): Promise<
 export async function parseBottle(file: string, text: string, options: BottleOptions): Promise<LoadedBottle> {
   const yaml = await readYaml(text);
   if (!yaml.ok) return { ok: false, problems: placed(yaml.findings, file, text) };
-  const value = toValue(yaml.root, AS_WRITTEN);
-  const shape = checkShape(bottleSchema, value, yaml.root, WORDS);
+  const root = yaml.root.kind === 'map' ? ownKeys(yaml.root) : yaml.root;
+  const value = toValue(root, AS_WRITTEN);
+  const shape = checkShape(bottleSchema, value, root, WORDS);
   const findings = [...yaml.findings];
   const path = resolve(file);
   const around = { file: path, output: resolve(options.output ?? dirname(path)) };
-  findings.push(...first(shape.ok ? faultsOf(shape.value, yaml.root, around, options.engine) : shape.findings));
+  findings.push(...first(shape.ok ? faultsOf(shape.value, root, around, options.engine) : shape.findings));
   if (!shape.ok || findings.length > 0) {
     return { ok: false, problems: capped(placed(findings, file, text), file) };
   }
-  const warnings = [...warningsOf(shape.value, options.engine)].map((fault) => findingOf(yaml.root, fault));
+  const warnings = [...warningsOf(shape.value, options.engine)].map((fault) => findingOf(root, fault));
   return { ok: true, bottle: shape.value, written: recordOf(value), warnings: placed(warnings, file, text) };
 }
 

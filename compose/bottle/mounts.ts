@@ -22,14 +22,19 @@ const OF_THE_HOST = [
   '/etc/shadow',
   '/proc',
   '/root/.ssh',
-  '/run/containerd',
-  '/run/docker.sock',
-  '/run/podman',
+  '/run',
   '/sys',
   '/var/lib/containerd',
   '/var/lib/docker',
   '/var/run',
 ];
+
+/** Programs and settings of a host, which it runs and reads as root: whoever writes there has it. */
+const RUN_BY_THE_HOST = ['/bin', '/etc', '/lib', '/lib32', '/lib64', '/libx32', '/sbin', '/usr', '/var/spool'];
+
+/** A home as a whole, with the keys and the start-up files of its user; or those alone. */
+const HOME =
+  /^\/((home|Users)(\/[^/]+)?|root)(\/\.(config|bashrc|bash_profile|profile|zshrc|(ssh|gnupg|aws|kube|docker)(\/.*)?))?$/;
 
 /** Where the containers have files of ours. */
 const OWN_PLACES = {
@@ -68,9 +73,10 @@ export function* mountFaults(bottle: Bottle, around: Surroundings): Generator<Fa
       yield fault;
     }
   }
-  yield* targetFaults(ofAgent, OWN_PLACES.agent, bottle.agent.tmpfs);
-  yield* targetFaults(ofSidecars, OWN_PLACES.sidecars, []);
-  yield* targetFaults(ofModel, OWN_PLACES.model, []);
+  const tmpfs = bottle.agent.tmpfs.map((target, index) => ({ path: ['agent', 'tmpfs', index], target }));
+  yield* targetFaults([...tmpfs, ...ofAgent], OWN_PLACES.agent);
+  yield* targetFaults(ofSidecars, OWN_PLACES.sidecars);
+  yield* targetFaults(ofModel, OWN_PLACES.model);
   const isSound = (mount: Written) => mount.kind === 'bind' && !unsound.has(mount);
   yield* nestingFaults(ofAgent.filter(isSound), [...ofSidecars, ...ofModel].filter(isSound));
 }
@@ -88,7 +94,7 @@ function mountsOf(bottle: Bottle, service: keyof typeof OWN_PLACES, { file }: Su
   });
 }
 
-function* sourceFaults(mount: Written, { secrets }: Bottle, { file, output }: Surroundings): Generator<Fault> {
+function* sourceFaults(mount: Written, bottle: Bottle, around: Surroundings): Generator<Fault> {
   const { path, source, leadsTo } = mount;
   if (mount.kind === 'volume') {
     if (Object.values<string>(OWN_VOLUMES).includes(source)) {
@@ -108,16 +114,24 @@ function* sourceFaults(mount: Written, { secrets }: Bottle, { file, output }: Su
     yield { path, message: `${quote(source)} ${relation}: whoever has it has the host` };
     return;
   }
+  const run = mount.readOnly ? undefined : RUN_BY_THE_HOST.find((place) => isWithin(leadsTo, place));
+  if (run !== undefined) {
+    const message = `${quote(source)} belongs to ${run}, which the host runs: whoever writes there has the host`;
+    yield { path, message, hint: 'add ":ro"' };
+    return;
+  }
+  if (HOME.test(leadsTo)) {
+    const message = `${quote(source)} has the keys and settings of a user of the host`;
+    yield { path, message, hint: 'mount a directory in it, e.g. "./workspace"' };
+    return;
+  }
   if (leadsTo.endsWith('.sock')) {
     yield { path, message: `${quote(source)} is a socket of the host: what listens there does what the agent says` };
     return;
   }
-  const config = posix.join(output, 'config');
-  const own = [file, config, ...Object.values(secrets).flatMap((secret) => secret.file ?? [])]
-    .map((each) => posix.resolve(posix.dirname(file), each))
-    .find((each) => isWithin(each, leadsTo) || isWithin(leadsTo, each));
+  const [own, what] =
+    ourPlaces(bottle, around).find(([place]) => isWithin(place, leadsTo) || isWithin(leadsTo, place)) ?? [];
   if (own !== undefined) {
-    const what = own === file ? 'this file' : own === config ? 'what is rendered from this file' : 'a secret';
     yield {
       path,
       message: `${quote(source)} holds ${what} (${own})`,
@@ -126,17 +140,43 @@ function* sourceFaults(mount: Written, { secrets }: Bottle, { file, output }: Su
   }
 }
 
+/** What decides on a bottle, or is none of the agent's business, on the machine where it is rendered. */
+function ourPlaces({ data, secrets }: Bottle, { file, output }: Surroundings): readonly (readonly [string, string])[] {
+  const device = data.driver_opts?.device ?? '';
+  const places: [string, string][] = [[file, 'this file']];
+  for (const name of RENDERED) places.push([posix.join(output, name), 'what is rendered from this file']);
+  // The volume `data` as a directory of the host: the key of egress is in it.
+  if (device.startsWith('/')) places.push([device, 'what the daemons keep']);
+  for (const secret of Object.values(secrets)) if (secret.file !== undefined) places.push([secret.file, 'a secret']);
+  return places.map(([place, what]) => [posix.resolve(posix.dirname(file), place), what]);
+}
+
+/** What `bottled render` writes. */
+const RENDERED = ['config', 'compose.yaml', 'stack.yaml', 'kubernetes.yaml'];
+
 const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
-function* targetFaults(mounts: readonly Written[], own: readonly string[], tmpfs: readonly string[]): Generator<Fault> {
-  const taken = new Map<string, string>(tmpfs.map((target) => [posix.normalize(target), 'tmpfs']));
+interface Target {
+  readonly path: Path;
+  readonly target: string;
+}
+
+/** Of programs, not of the kernel: browsers want more of it than engines give. */
+const SHARED_MEMORY = '/dev/shm';
+
+/** Two things at one place of a container, or something over what it has of ours. */
+function* targetFaults(mounts: readonly Target[], own: readonly string[]): Generator<Fault> {
+  const taken = new Map<string, string>();
   for (const { path, target } of mounts) {
     const place = posix.normalize(target).replace(/(?<=.)\/$/, '');
-    const ours = own.find((each) => isWithin(place, each) || isWithin(each, place));
+    const ours =
+      path[0] === 'agent' && place === SHARED_MEMORY
+        ? undefined
+        : own.find((each) => isWithin(place, each) || isWithin(each, place));
     if (ours !== undefined) yield { path, message: `${quote(target)} would cover ${ours} of the container` };
     const other = taken.get(place);
     if (other !== undefined) yield { path, message: `${quote(target)} is taken already, by ${other}` };
-    taken.set(place, `volumes[${path.at(-1)}]`);
+    taken.set(place, `${path.at(-2)}[${path.at(-1)}]`);
   }
 }
 

@@ -21,32 +21,70 @@ const bottleName = z
     ),
   );
 
+/** What the engines take (the grammar of github.com/distribution/reference): host, path in small letters, tag, digest. */
+const IMAGE =
+  /^(?:(?:localhost|[A-Za-z0-9-]*[A-Z][A-Za-z0-9-]*|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+(?=:\d+\/)|\[[0-9a-fA-F:]+\])(?::\d+)?\/)?[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,128})?$/;
+
 const imageName = z
   .string()
-  .check(z.regex(/^[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}$/, 'is not the name of an image, e.g. "ghcr.io/acme/agent:1"'));
+  .check(
+    rule(
+      (name) => name.length <= 255 && IMAGE.test(name),
+      'is not the name of an image, e.g. "ghcr.io/acme/agent:1", with small letters only',
+    ),
+  );
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 
+/** No process can be given a null character; half of a pair of surrogates is no text (Unicode, 3.9). */
+const isText = rule<string>(
+  (written) => !written.includes('\0') && written.isWellFormed(),
+  'holds what is no text: a null character, or half of a pair of surrogates',
+);
+
 /** Of its own, since descriptions of keys are kept by schema. */
-const value = key(z.clone(text), 'What it is set to, taken as it is written.');
+const value = key(text.check(isText), 'What it is set to, taken as it is written.');
 
 const variables = z.record(z.string().check(z.regex(VARIABLE, 'is not a name of a variable')), value);
 
-const words = z.union([z.string().check(z.minLength(1)), z.array(z.string()).check(z.minLength(1), z.maxLength(256))]);
+const word = z.string().check(isText);
+const words = z.union([word.check(z.minLength(1)), z.array(word).check(z.minLength(1), z.maxLength(256))]);
 
 const volume = z
   .string()
   .check(
     rule(
-      (written) => /^[^:\s][^:]*:\/[^:]*(:(ro|rw))?$/.test(written),
+      (written) => /^[^:\s][^:]*:\/[^:]*(:(ro|rw))?$/.test(written) && isOneLine(written),
       'is not a mount; write SOURCE:/PATH or SOURCE:/PATH:ro, with a directory ("./src") or the name of a volume as source',
     ),
   );
 
-const absolutePath = z.string().check(z.startsWith('/', 'is not an absolute path'));
+const absolutePath = z
+  .string()
+  .check(rule((path) => path.startsWith('/') && isOneLine(path), 'is not an absolute path'));
+
+/** Without options, which Compose would take behind a ":". */
+const memoryPath = z
+  .string()
+  .check(
+    rule(
+      (path) => /^\/[^:,]*$/.test(path) && isOneLine(path),
+      'is not an absolute path; write it alone: it is open to all users, and programs in it can be run',
+    ),
+  );
+
+/** A path with a line break or the like in it is a mistake, or means to be one. */
+function isOneLine(path: string): boolean {
+  return !/[\p{Cc}\u2028\u2029]/u.test(path);
+}
+
+/** The least memory that Docker takes. */
+const memory = z
+  .clone(byteSize)
+  .check(rule((bytes) => bytes >= 6 * 1024 ** 2, 'is less than 6mb, in which nothing runs'));
 
 const resources = {
-  mem_limit: key(z.optional(byteSize), 'The most memory, e.g. "2gb".'),
+  mem_limit: key(z.optional(memory), 'The most memory, e.g. "2gb".'),
   cpus: key(z.optional(z.number().check(z.positive(), z.maximum(1024))), 'The most processors, as 0.5.'),
   pids_limit: key(
     z._default(z.int().check(z.minimum(1), z.maximum(4_194_304)), 4096),
@@ -58,6 +96,13 @@ const resources = {
   ),
 } as const;
 
+const user = text.check(
+  rule(
+    (written) => /^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$/.test(written),
+    'is not a user; write uid or uid:gid, e.g. "1000:1000"',
+  ),
+);
+
 const agent = z.strictObject({
   image: key(imageName, 'The image of the agent.'),
   command: key(z.optional(words), 'In place of the command of the image.'),
@@ -68,11 +113,11 @@ const agent = z.strictObject({
   ),
   working_dir: key(z.optional(absolutePath), 'Where its command runs.'),
   user: key(
-    z.optional(value),
+    z.optional(user),
     'uid or uid:gid that it runs as. Kubernetes needs a number that is not 0; default there 1000.',
   ),
   volumes: key(z._default(z.array(volume).check(z.maxLength(64)), []), 'What it works on, as Compose writes mounts.'),
-  tmpfs: key(z._default(z.array(absolutePath).check(z.maxLength(16)), ['/tmp']), 'Directories in memory.'),
+  tmpfs: key(z._default(z.array(memoryPath).check(z.maxLength(16)), ['/tmp']), 'Directories in memory.'),
   read_only: key(z._default(z.boolean(), true), 'Whether its root file system is read-only.'),
   tty: key(z._default(z.boolean(), false), 'Whether it has a terminal.'),
   stdin_open: key(z._default(z.boolean(), false), 'Whether its standard input stays open.'),
@@ -117,14 +162,26 @@ const supervise = z.strictObject({
   expiry: key(z._default(duration, 24 * 3_600_000), 'After this time silence means no.'),
 });
 
+const secretFile = z.string().check(
+  z.minLength(1),
+  rule((path) => isOneLine(path), 'is not a path'),
+  rule((path) => !path.startsWith('~'), 'means another directory for each user; write the whole path'),
+);
+
+const VALUE_OF_SECRET =
+  'is not a map of keys; write the value into a file, and here its name: { file: ./secrets/NAME }';
+
 const secret = z
-  .strictObject({
-    file: key(z.optional(z.string().check(z.minLength(1))), 'File that holds the value. Relative to bottle.yaml.'),
-    external: key(
-      z.optional(z.literal(true)),
-      'true: Swarm or Kubernetes has it already, under the name of the bottle, a "-", and its own. Not for Compose.',
-    ),
-  })
+  .strictObject(
+    {
+      file: key(z.optional(secretFile), 'File that holds the value. Relative to bottle.yaml.'),
+      external: key(
+        z.optional(z.literal(true)),
+        'true: Swarm or Kubernetes has it already, under the name of the bottle, a "-", and its own. Not for Compose.',
+      ),
+    },
+    { error: ({ code }) => (code === 'invalid_type' ? VALUE_OF_SECRET : undefined) },
+  )
   .check(exactlyOne('file', 'external'));
 
 const secretName = z
@@ -136,10 +193,12 @@ const secretName = z
     ),
   );
 
+const claimSize = z.clone(byteSize).check(rule((bytes) => bytes > 0, 'claims nothing'));
+
 const data = z.strictObject({
   driver: key(z.optional(z.string().check(z.minLength(1))), 'Driver of the volume, as in Compose.'),
   driver_opts: key(z.optional(z.record(z.string(), value)), 'Options of the driver, as in Compose.'),
-  size: key(z._default(byteSize, 10 * 1024 ** 3), 'Kubernetes only: how much is claimed.'),
+  size: key(z._default(claimSize, 10 * 1024 ** 3), 'Kubernetes only: how much is claimed.'),
   storage_class: key(z.optional(z.string().check(z.minLength(1))), 'Kubernetes only: of which class.'),
 });
 
@@ -170,7 +229,7 @@ export const bottleSchema = z.strictObject({
   ),
   model: key(
     z.optional(modelSchemaOf({ imageName, volume, secretName })),
-    'A model server beside the bundle (vLLM), which the agent can ask by way of egress, and supervise for a second opinion. Compose only.',
+    'A model server beside the bundle (vLLM), which the agent can ask by way of egress, and supervise for a second opinion.',
   ),
   secrets: key(
     z._default(z.record(secretName, secret), {}),

@@ -3,7 +3,7 @@ import { isAgentVariable } from '../agent-environment.ts';
 import type { Fault } from './fault.ts';
 import type { Bottle } from './schema.ts';
 
-/** Variables that are not the author's to set, and credentials where none belong. */
+/** Variables that are not the author's to set, and credentials where none belong: in variables, or in a command line. */
 export function* variableFaults({ agent, sidecars, model }: Bottle): Generator<Fault> {
   for (const [name, value] of Object.entries(agent.environment)) {
     const path = ['agent', 'environment', name];
@@ -11,6 +11,14 @@ export function* variableFaults({ agent, sidecars, model }: Bottle): Generator<F
       yield { path, message: 'is put in by the renderer: it is how the agent finds the bundle', ofKey: true };
     }
     if (holdsCredential(value)) yield { path, message: HOLDS_CREDENTIAL, hint: BELONGS_TO_EGRESS };
+  }
+  for (const key of ['entrypoint', 'command'] as const) {
+    const words = agent[key];
+    for (const [index, word] of (typeof words === 'string' ? [words] : (words ?? [])).entries()) {
+      if (!holdsCredential(word)) continue;
+      const path = typeof words === 'string' ? ['agent', key] : ['agent', key, index];
+      yield { path, message: HOLDS_CREDENTIAL, hint: BELONGS_TO_EGRESS };
+    }
   }
   for (const [name, value] of Object.entries(sidecars.environment)) {
     const path = ['sidecars', 'environment', name];

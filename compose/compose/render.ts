@@ -5,7 +5,14 @@ import type { Bottle } from '../bottle/schema.ts';
 import { type Comment, yamlText } from '../document.ts';
 import { escaped } from '../interpolation.ts';
 import { MODEL_NETWORK, MODEL_SERVICE } from '../model/names.ts';
-import { modelComments, modelNetworks, modelSecrets, modelService, modelVolumes } from '../model/service.ts';
+import {
+  modelComments,
+  modelNetworks,
+  modelSecrets,
+  modelService,
+  modelVolumes,
+  unlessEmpty,
+} from '../model/service.ts';
 import { parseMount } from '../mount.ts';
 import {
   type BottlePlan,
@@ -36,14 +43,9 @@ function composeText(plan: BottlePlan): string {
         : { [MODEL_SERVICE]: modelService(bottle, bottle.model, (written) => mountOf(plan, written, MUST_EXIST)) }),
     },
     networks: {
-      internal: {
-        driver: 'bridge',
-        driver_opts: { 'com.docker.network.bridge.inhibit_ipv4': 'true' },
-        internal: true,
-        enable_ipv6: false,
-      },
+      internal: { driver: 'bridge', ...NO_WAY_OUT },
       outward: { driver: 'bridge' },
-      ...modelNetworks(bottle),
+      ...modelNetworks(bottle, 'bridge', NO_WAY_OUT),
     },
     volumes: volumesOf(bottle),
     secrets: secretsOf(plan),
@@ -114,7 +116,7 @@ function sidecarService(plan: BottlePlan, sidecar: SidecarPlan): object {
       : { network_mode: `service:${NETWORK_SERVICE}` }),
     sysctls: holdsNetwork ? { 'net.ipv4.ip_forward': '0' } : undefined,
     depends_on: layout === 'bundle' ? undefined : dependenciesOf(plan, sidecar),
-    healthcheck: HEALTHCHECK,
+    healthcheck: holdsNetwork ? HEALTHCHECK : { ...HEALTHCHECK, test: ['CMD-SHELL', IN_NETWORK] },
     cap_drop: GUARDS.cap_drop,
     cap_add: SIDECAR_CAPABILITIES,
     security_opt: GUARDS.security_opt,
@@ -131,13 +133,21 @@ function escapedIn(value: object): object {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, escaped(item)]));
 }
 
-/** Compose takes a key without a value, but a reader would wonder. */
-function unlessEmpty<T>(list: readonly T[]): readonly T[] | undefined {
-  return list.length === 0 ? undefined : list;
-}
+/** Not even to the host, which would have an address in it. */
+const NO_WAY_OUT = {
+  driver_opts: { 'com.docker.network.bridge.inhibit_ipv4': 'true' },
+  internal: true,
+  enable_ipv6: false,
+} as const;
 
 /** In the split layout the service whose network all daemons share. */
 const NETWORK_SERVICE = 'pipelock';
+
+/**
+ * When the engine starts the container anew whose network this one has, that network is another, and this one is left with loopback alone:
+ * all is well within, and nobody reaches it.
+ */
+const IN_NETWORK = `grep -q eth /proc/net/dev || { echo 'its network is gone, for the container of ${NETWORK_SERVICE} was started anew: docker compose restart'; exit 1; }; exec healthcheck`;
 
 const GUARDS = { cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] } as const;
 
@@ -147,8 +157,13 @@ function dependenciesOf({ daemons }: BottlePlan, { service }: SidecarPlan): obje
   const known = needs.filter((need) => daemons.some((daemon) => daemon === need));
   return known.length === 0
     ? undefined
-    : Object.fromEntries(known.map((need) => [need, { condition: 'service_healthy' }]));
+    : Object.fromEntries(
+        known.map((need) => [need, { condition: 'service_healthy', ...(need === NETWORK_SERVICE ? FOLLOWED : {}) }]),
+      );
 }
+
+/** Who has the network of another has to be restarted with it: that network is gone. Compose knows that where nothing is said of it. */
+const FOLLOWED = { restart: true } as const;
 
 function sidecarVolumes(plan: BottlePlan, { daemons }: SidecarPlan): readonly object[] {
   const { bottle } = plan;

@@ -23,8 +23,8 @@ export function* kubernetesFaults(bottle: Bottle): Generator<Fault> {
 
 /** What of a bottle means something else on a cluster. */
 export function* kubernetesWarnings(bottle: Bottle): Generator<Fault> {
-  for (const service of ['agent', 'sidecars'] as const) {
-    for (const [index, written] of bottle[service].volumes.entries()) {
+  for (const service of ['agent', 'sidecars', 'model'] as const) {
+    for (const [index, written] of (bottle[service]?.volumes ?? []).entries()) {
       const { kind, source, target } = parseMount(written);
       if (kind !== 'bind') continue;
       yield {

@@ -9,7 +9,10 @@ export function namesOf({ name }: Pick<Bottle, 'name'>) {
     guard: `${name}-guard`,
     /** One Secret for all: its keys may be called as bottle.yaml calls them, which names of objects may not. */
     secret: `${name}-secrets`,
-    claim: (volume: string) => `${name}-${objectName(volume)}`,
+    data: `${name}-data`,
+    /** Of a volume that the bottle names. No bottle has a "." in its name, so no other bottle's claim is called so. */
+    claim: (volume: string) => `${name}.${objectName(volume)}`,
+    model: `${name}-model`,
   } as const;
 }
 
@@ -20,6 +23,11 @@ export function labelsOf({ name }: Pick<Bottle, 'name'>): Readonly<Record<string
     'app.kubernetes.io/instance': name,
     'app.kubernetes.io/managed-by': 'bottled',
   };
+}
+
+/** The labels of its model server, which is another pod. */
+export function modelLabelsOf(bottle: Pick<Bottle, 'name'>): Readonly<Record<string, string>> {
+  return { ...labelsOf(bottle), 'app.kubernetes.io/name': 'bottle-model' };
 }
 
 /** As long as leaves room for the name of the bottle and a prefix in a DNS label (63 characters). */

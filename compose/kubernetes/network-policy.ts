@@ -1,6 +1,11 @@
-import type { INetworkPolicy, INetworkPolicyPeer } from 'kubernetes-models/networking.k8s.io/v1';
+import type {
+  INetworkPolicy,
+  INetworkPolicyEgressRule,
+  INetworkPolicyPeer,
+} from 'kubernetes-models/networking.k8s.io/v1';
 import type { Bottle } from '../bottle/schema.ts';
-import { labelsOf, namesOf } from './names.ts';
+import { MODEL_PORT } from '../model/names.ts';
+import { labelsOf, modelLabelsOf, namesOf } from './names.ts';
 
 /** Where no bottle has business unless its manifest says so: private networks, the node itself, and the metadata of clouds. */
 const NOT_PUBLIC = {
@@ -25,24 +30,53 @@ export function networkPolicy(bottle: Bottle): INetworkPolicy {
       policyTypes: ['Ingress', 'Egress'],
       ingress: [],
       egress: [
-        {
-          to: [
-            {
-              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
-              podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
-            },
-            { ipBlock: { cidr: NODE_LOCAL_DNS } },
-          ],
-          ports: [
-            { protocol: 'UDP', port: 53 },
-            { protocol: 'TCP', port: 53 },
-          ],
-        },
-        { to: [...Object.entries(NOT_PUBLIC).map(([cidr, except]) => ({ ipBlock: { cidr, except: [...except] } }))] },
+        NAMES,
+        PUBLIC,
         ...(allowed(bottle).length === 0 ? [] : [{ to: [...allowed(bottle)] }]),
+        ...(bottle.model === undefined ? [] : [{ to: [podsOf(modelLabelsOf(bottle))], ports: [MODEL] }]),
       ],
     },
   };
+}
+
+/** The bundle alone may ask the model, which may talk to nobody but, where it loads weights, the internet. */
+export function modelNetworkPolicy(bottle: Bottle, isOnline: boolean): INetworkPolicy {
+  const labels = modelLabelsOf(bottle);
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name: namesOf(bottle).model, labels },
+    spec: {
+      podSelector: { matchLabels: labels },
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [{ from: [podsOf(labelsOf(bottle))], ports: [MODEL] }],
+      egress: isOnline ? [NAMES, PUBLIC] : [],
+    },
+  };
+}
+
+const MODEL = { protocol: 'TCP', port: MODEL_PORT } as const;
+
+const NAMES: INetworkPolicyEgressRule = {
+  to: [
+    {
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+      podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
+    },
+    { ipBlock: { cidr: NODE_LOCAL_DNS } },
+  ],
+  ports: [
+    { protocol: 'UDP', port: 53 },
+    { protocol: 'TCP', port: 53 },
+  ],
+};
+
+const PUBLIC: INetworkPolicyEgressRule = {
+  to: Object.entries(NOT_PUBLIC).map(([cidr, except]) => ({ ipBlock: { cidr, except: [...except] } })),
+};
+
+function podsOf(labels: Readonly<Record<string, string>>): INetworkPolicyPeer {
+  return { podSelector: { matchLabels: { ...labels } } };
 }
 
 /** Private networks that the bottle opens by name. */

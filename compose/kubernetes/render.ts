@@ -4,8 +4,10 @@ import type { IJob } from 'kubernetes-models/batch/v1';
 import type { IConfigMap } from 'kubernetes-models/v1';
 import type { Bottle } from '../bottle/schema.ts';
 import { type Comment, yamlText } from '../document.ts';
+import { modelSecrets } from '../model/service.ts';
 import { type BottlePlan, HEALTH_PORT, USERS } from '../plan.ts';
 import { guardRuleset } from './guard.ts';
+import { modelDocuments } from './model.ts';
 import { labelsOf, namesOf } from './names.ts';
 import { networkPolicy } from './network-policy.ts';
 import { GUARD_FILE, podSpec } from './pod.ts';
@@ -38,7 +40,8 @@ export function renderKubernetes(plan: BottlePlan): ReadonlyMap<string, string> 
     }),
     yamlText({ header: '', value: { ...data }, comments: [[['spec'], 'What the daemons must not lose.']] }),
     ...others.map((claim) => yamlText({ header: '', value: claim, comments: [] })),
-    yamlText({ header: '', value: networkPolicy(bottle), comments: POLICY_COMMENTS }),
+    yamlText({ header: '', value: networkPolicy(bottle), comments: policyComments(bottle) }),
+    ...modelDocuments(bottle),
     workloadText(plan, createHash('sha256').update(ruleset).digest('hex')),
   ];
   return new Map([['kubernetes.yaml', documents.join('---\n')]]);
@@ -101,8 +104,9 @@ function workloadText(plan: BottlePlan, digest: string): string {
 }
 
 function headerOf({ bottle, sidecars }: BottlePlan): string {
-  const names = [...new Set(sidecars.flatMap(({ secrets }) => secrets.map(({ name }) => name)))];
-  const files = names.map((name) => `--from-file=${name}=${bottle.secrets[name]?.file ?? `./${name}`}`);
+  const ofSidecars = sidecars.flatMap(({ secrets }) => secrets.map(({ name }) => name));
+  const names = [...new Set([...ofSidecars, ...modelSecrets(bottle)])];
+  const files = names.map((name) => `--from-file=${shellWord(`${name}=${bottle.secrets[name]?.file ?? `./${name}`}`)}`);
   const secret =
     names.length === 0
       ? ''
@@ -116,6 +120,17 @@ ${secret}
   kubectl apply -f kubernetes.yaml
 
 The namespace must let an init container have NET_ADMIN (Pod Security level "privileged").`;
+}
+
+/** For a command that people paste into a shell. */
+function shellWord(text: string): string {
+  return /^[\w./=@:+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function policyComments({ model, pipelock }: Bottle): readonly Comment[] {
+  if (model === undefined) return POLICY_COMMENTS;
+  const index = (pipelock?.ip_allowlist ?? []).length === 0 ? 2 : 3;
+  return [...POLICY_COMMENTS, [['spec', 'egress', index], 'The model server.']];
 }
 
 const POLICY_COMMENTS: readonly Comment[] = [

@@ -1,6 +1,7 @@
 import type { IPersistentVolumeClaim, IVolume, IVolumeMount } from 'kubernetes-models/v1';
 import { OWN_VOLUMES } from '../bottle/mounts.ts';
 import type { Bottle } from '../bottle/schema.ts';
+import { modelVolumes } from '../model/service.ts';
 import { type Mount, parseMount } from '../mount.ts';
 import { type BottlePlan, PATHS, type SidecarPlan } from '../plan.ts';
 import { RUN_BYTES, TEMPORARY_BYTES } from '../service.ts';
@@ -20,33 +21,51 @@ export function podVolumes({ bottle, sidecars }: BottlePlan): IVolume[] {
     { name: 'config', configMap: { name: names.config } },
     { name: 'guard', configMap: { name: names.guard } },
     ...secretVolumes(sidecars, names.secret),
-    { name: OWN_VOLUMES.data, persistentVolumeClaim: { claimName: names.claim(OWN_VOLUMES.data) } },
+    { name: OWN_VOLUMES.data, persistentVolumeClaim: { claimName: names.data } },
     { name: OWN_VOLUMES.authority, emptyDir: { sizeLimit: CERTIFICATE_SIZE } },
     { name: 'run', emptyDir: { medium: 'Memory', sizeLimit: quantity(RUN_BYTES) } },
     { name: 'tmp', emptyDir: { sizeLimit: quantity(TEMPORARY_BYTES) } },
     ...bottle.agent.tmpfs.map((path) => ({ name: temporaryName(path), emptyDir: { medium: 'Memory' } })),
-    ...[...sources.values()].map((mount) =>
-      mount.kind === 'volume'
-        ? { name: mountName(mount), persistentVolumeClaim: { claimName: names.claim(mount.source) } }
-        : { name: mountName(mount), emptyDir: {} },
-    ),
+    ...[...sources.values()].map((mount) => volumeOf(bottle, mount)),
   ];
 }
 
-/** What is kept when the pod is gone. */
+/** A claim for what is named; a directory of one machine is an empty one in a pod. */
+export function volumeOf(bottle: Bottle, mount: Mount): IVolume {
+  return mount.kind === 'volume'
+    ? { name: mountName(mount), persistentVolumeClaim: { claimName: namesOf(bottle).claim(mount.source) } }
+    : { name: mountName(mount), emptyDir: {} };
+}
+
+/** What is kept when the pod is gone: first what the daemons keep. */
 export function claims(bottle: Bottle): IPersistentVolumeClaim[] {
-  const mounts = [...bottle.agent.volumes, ...bottle.sidecars.volumes].map(parseMount);
-  const named = new Set(mounts.filter(({ kind }) => kind === 'volume').map(({ source }) => source));
-  return [OWN_VOLUMES.data, ...named].map((volume) => ({
+  const { agent, sidecars, data } = bottle;
+  const names = namesOf(bottle);
+  const named = new Set([...agent.volumes, ...sidecars.volumes].flatMap(volumeNames));
+  const ofModel = new Set(modelVolumes(bottle).filter((volume) => !named.has(volume)));
+  return [
+    claimOf(bottle, names.data, data.size),
+    ...[...named].map((volume) => claimOf(bottle, names.claim(volume), data.size)),
+    ...[...ofModel].map((volume) => claimOf(bottle, names.claim(volume), bottle.model?.size ?? data.size)),
+  ];
+}
+
+function volumeNames(written: string): readonly string[] {
+  const { kind, source } = parseMount(written);
+  return kind === 'volume' ? [source] : [];
+}
+
+function claimOf(bottle: Bottle, name: string, bytes: number): IPersistentVolumeClaim {
+  return {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
-    metadata: { name: namesOf(bottle).claim(volume), labels: labelsOf(bottle) },
+    metadata: { name, labels: labelsOf(bottle) },
     spec: {
       accessModes: ['ReadWriteOnce'],
       ...(bottle.data.storage_class === undefined ? {} : { storageClassName: bottle.data.storage_class }),
-      resources: { requests: { storage: quantity(bottle.data.size) } },
+      resources: { requests: { storage: quantity(bytes) } },
     },
-  }));
+  };
 }
 
 export function sidecarMounts(plan: BottlePlan): IVolumeMount[] {
@@ -112,7 +131,7 @@ function mountName({ kind, source }: Mount): string {
   return kind === 'volume' ? `kept-${objectName(source)}` : `empty-${objectName(source.replace(/^\.\//, ''))}`;
 }
 
-function mountOf(written: string): IVolumeMount {
+export function mountOf(written: string): IVolumeMount {
   const mount = parseMount(written);
   return { name: mountName(mount), mountPath: mount.target, ...(mount.readOnly ? { readOnly: true } : {}) };
 }

@@ -24,8 +24,15 @@ export function* modelFaults({ model, secrets }: Bottle): Generator<Fault> {
 }
 
 /** What is allowed but hardly meant. */
-export function* modelWarnings({ model, supervise }: Bottle): Generator<Fault> {
+export function* modelWarnings({ agent, model, supervise }: Bottle): Generator<Fault> {
   if (model === undefined) return;
+  const writable = agent.volumes.map(parseMount).filter(({ readOnly }) => !readOnly);
+  for (const [index, written] of model.volumes.entries()) {
+    const { source } = parseMount(written);
+    if (model.mock || !writable.some((mount) => mount.source === source)) continue;
+    const message = `the agent can write ${quote(source)}: weights and adapters are code to a model server`;
+    yield { path: ['model', 'volumes', index], message, hint: 'add ":ro" to the mount of the agent' };
+  }
   if (model.token !== undefined && !model.internet) {
     yield { path: ['model', 'token'], message: 'is of no use: without "internet: true" no weights are loaded' };
   }
@@ -43,13 +50,16 @@ export function* modelWarnings({ model, supervise }: Bottle): Generator<Fault> {
   }
 }
 
-/** Engines for which no model is rendered yet. */
-export function* modelEngineFaults({ model }: Bottle, engine: Engine): Generator<Fault> {
+/** What means nothing, or something else, on engines of many machines. */
+export function* modelEngineWarnings({ model }: Bottle, engine: Engine): Generator<Fault> {
   if (model === undefined || engine === 'compose') return;
-  yield {
-    path: ['model'],
-    message: `is not rendered for ${engine === 'swarm' ? 'Swarm' : 'Kubernetes'} yet`,
-    hint: 'run the model server beside the bottle and give the way to it, as docs/model.md says',
-    ofKey: true,
-  };
+  const name = engine === 'swarm' ? 'Swarm' : 'Kubernetes';
+  if (model.gpu === true && !model.mock) {
+    const message = `true is all GPUs of one machine, which ${name} cannot count: it is taken for 1`;
+    yield { path: ['model', 'gpu'], message, hint: 'write how many' };
+  }
+  if (model.wait) {
+    const message = `has no meaning on ${name}: the agent does not wait for the model`;
+    yield { path: ['model', 'wait'], message, hint: 'let the agent ask again while egress answers 502' };
+  }
 }

@@ -39,7 +39,7 @@ export function modelSchemaOf({ imageName, volume, secretName }: ModelParts) {
     ),
     gpu: key(
       z._default(z.union([z.boolean(), z.int().check(z.minimum(1), z.maximum(64))]), true),
-      'How many GPUs of NVIDIA it has: true for all, a number, or false for none.',
+      'How many GPUs of NVIDIA it has: true for all (on Swarm and Kubernetes for one), a number, or false for none.',
     ),
     adapters: key(
       z._default(z.record(adapterName, adapterPath), {}),
@@ -85,5 +85,10 @@ export function modelSchemaOf({ imageName, volume, secretName }: ModelParts) {
     shm_size: key(z._default(byteSize, 8 * 1024 ** 3), 'The most shared memory, which several GPUs need.'),
     mem_limit: key(z.optional(byteSize), 'The most memory, e.g. "64gb".'),
     cpus: key(z.optional(z.number().check(z.positive(), z.maximum(1024))), 'The most processors, as 8.'),
+    placement: key(
+      z.optional(z.array(z.string().check(z.minLength(1)))),
+      'Swarm only: constraints on where it runs, as "node.labels.gpu == yes".',
+    ),
+    size: key(z._default(byteSize, 200 * 1024 ** 3), 'Kubernetes only: how much each of its volumes claims.'),
   });
 }

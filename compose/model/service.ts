@@ -4,116 +4,78 @@ import type { Bottle } from '../bottle/schema.ts';
 import type { Comment } from '../document.ts';
 import { parseMount } from '../mount.ts';
 import { LOGGING } from '../service.ts';
-import { CPU_IMAGE, GPU_IMAGE, MODEL_NETWORK, MODEL_PORT, MODEL_SERVICE, WEIGHTS_NETWORK } from './names.ts';
+import { MODEL_NETWORK, MODEL_SERVICE, WEIGHTS_NETWORK } from './names.ts';
+import { type ModelServer, modelServer, TOKEN_DIRECTORY, TOKEN_FILE } from './server.ts';
 
 type Model = NonNullable<Bottle['model']>;
 
-/** Where the token for Hugging Face is in the container. */
-const TOKEN_PATH = '/run/secrets/hugging-face-token';
-/** In the image of the bundle. */
-const MOCK = '/opt/bottled/dist/model-mock.mjs';
-
-const GUARDS = { cap_drop: ['ALL'], security_opt: ['no-new-privileges:true'] } as const;
-
 /** The service of a bottle's model, as Compose writes it. `mountOf` writes one of its mounts. */
-export function modelService({ sidecars }: Bottle, model: Model, mountOf: (written: string) => object): object {
-  return model.mock ? mockService(sidecars.image, model) : vllmService(model, mountOf);
-}
-
-function vllmService(model: Model, mountOf: (written: string) => object): object {
-  const { gpu, internet, token, mem_limit } = model;
+export function modelService(bottle: Bottle, model: Model, mountOf: (written: string) => object): object {
+  const server = modelServer(bottle, model);
+  const { gpu, memory, sharedMemory, user } = server;
   return {
-    image: model.image ?? (gpu === false ? CPU_IMAGE : GPU_IMAGE),
-    command: commandOf(model),
-    environment: {
-      ...model.environment,
-      ...(token === undefined ? {} : { HF_TOKEN_PATH: TOKEN_PATH }),
-      ...(internet ? {} : { HF_HUB_OFFLINE: '1' }),
-      VLLM_NO_USAGE_STATS: '1',
-    },
-    volumes: model.volumes.map(mountOf),
-    secrets:
-      token === undefined ? undefined : [{ source: token, target: TOKEN_PATH, uid: '0', gid: '0', mode: '0400' }],
-    networks: internet ? [MODEL_NETWORK, WEIGHTS_NETWORK] : [MODEL_NETWORK],
-    dns: internet ? undefined : ['127.0.0.1'],
+    ...programOf(server),
+    user: user === undefined ? undefined : `${user}:${user}`,
+    volumes: unlessEmpty(server.volumes.map(mountOf)),
+    tmpfs: unlessEmpty(server.tmpfs),
+    secrets: tokenOf(server, '0400'),
+    ...networksOf(server),
     deploy: gpu === false ? undefined : { resources: { reservations: { devices: [deviceOf(gpu)] } } },
-    healthcheck: healthcheckOf(model, ['python3', '-c', PYTHON_PROBE]),
-    cap_drop: GUARDS.cap_drop,
-    cap_add: ['DAC_OVERRIDE'],
-    security_opt: GUARDS.security_opt,
-    shm_size: formatByteSize(model.shm_size),
+    healthcheck: healthcheckOf(server),
+    cap_drop: ['ALL'],
+    cap_add: unlessEmpty(server.capabilities),
+    security_opt: ['no-new-privileges:true'],
+    read_only: server.isReadOnly || undefined,
+    shm_size: sharedMemory === undefined ? undefined : formatByteSize(sharedMemory),
     restart: 'unless-stopped',
-    mem_limit: mem_limit === undefined ? undefined : formatByteSize(mem_limit),
-    cpus: model.cpus,
-    pids_limit: 4096,
+    mem_limit: memory === undefined ? undefined : formatByteSize(memory),
+    cpus: server.cpus,
+    pids_limit: server.processes,
     logging: LOGGING,
   };
 }
 
-function mockService(image: string, model: Model): object {
-  const names = [model.model, ...Object.keys(model.adapters)];
-  return {
-    image,
-    entrypoint: ['node', MOCK],
-    command: ['--host', '::', '--port', String(MODEL_PORT), ...names.flatMap((name) => ['--model', name])],
-    user: '65534:65534',
-    tmpfs: ['/var/lib/bottled'],
-    networks: [MODEL_NETWORK],
-    dns: ['127.0.0.1'],
-    healthcheck: healthcheckOf(model, ['node', '-e', NODE_PROBE]),
-    ...GUARDS,
-    read_only: true,
-    restart: 'unless-stopped',
-    mem_limit: '256mb',
-    pids_limit: 64,
-    logging: LOGGING,
-  };
+/** What Compose and Swarm write in the same words: what is run. */
+export function programOf({ image, entrypoint, command, environment }: ModelServer): object {
+  return { image, entrypoint, command, environment };
 }
 
-function commandOf({ model, adapters, args }: Model): readonly string[] {
-  const modules = Object.entries(adapters).map(([name, path]) => `${name}=${path}`);
-  return [
-    '--model',
-    model,
-    '--host',
-    '0.0.0.0',
-    '--port',
-    String(MODEL_PORT),
-    ...(modules.length === 0 ? [] : ['--enable-lora', '--lora-modules', ...modules]),
-    ...args,
-  ];
+/** The networks that it is in. Without a way out it resolves no name either. */
+export function networksOf({ isOnline }: ModelServer): object {
+  return isOnline ? { networks: [MODEL_NETWORK, WEIGHTS_NETWORK] } : { networks: [MODEL_NETWORK], dns: ['127.0.0.1'] };
+}
+
+/** The token as a file, for root of its container alone. */
+export function tokenOf({ token }: ModelServer, mode: string | number): readonly object[] | undefined {
+  if (token === undefined) return undefined;
+  return [{ source: token, target: `${TOKEN_DIRECTORY}/${TOKEN_FILE}`, uid: '0', gid: '0', mode }];
+}
+
+/** What is written only where there is something to write. */
+export function unlessEmpty<T>(list: readonly T[]): readonly T[] | undefined {
+  return list.length === 0 ? undefined : list;
 }
 
 function deviceOf(gpu: true | number): object {
   return { driver: 'nvidia', count: gpu === true ? 'all' : gpu, capabilities: ['gpu'] };
 }
 
-/** vLLM's `/health` answers when the model is loaded. */
-function healthcheckOf({ start_period }: Model, command: readonly string[]): object {
+export function healthcheckOf({ probe, startPeriod }: ModelServer): object {
   return {
-    test: ['CMD', ...command],
+    test: ['CMD', ...probe],
     interval: '10s',
     timeout: '5s',
     retries: 3,
-    start_period: formatDuration(start_period),
+    start_period: formatDuration(startPeriod),
   };
 }
 
-const HEALTH = `http://127.0.0.1:${MODEL_PORT}/health`;
-const PYTHON_PROBE = `import urllib.request; urllib.request.urlopen('${HEALTH}', timeout=4)`;
-const NODE_PROBE = `fetch('${HEALTH}').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))`;
-
-/** Networks that the model needs. */
-export function modelNetworks({ model }: Bottle): object {
+/** Networks that the model needs, each of this kind; `inner` is said of the one without a way out. */
+export function modelNetworks({ model }: Bottle, driver: 'bridge' | 'overlay', inner: object = {}): object {
   if (model === undefined) return {};
   return {
-    [MODEL_NETWORK]: {
-      driver: 'bridge',
-      driver_opts: { 'com.docker.network.bridge.inhibit_ipv4': 'true' },
-      internal: true,
-      enable_ipv6: false,
-    },
-    ...(model.internet && !model.mock ? { [WEIGHTS_NETWORK]: { driver: 'bridge' } } : {}),
+    [MODEL_NETWORK]: { driver, ...inner },
+    ...(model.internet && !model.mock ? { [WEIGHTS_NETWORK]: { driver } } : {}),
   };
 }
 
@@ -128,6 +90,7 @@ export function modelSecrets({ model }: Bottle): readonly string[] {
   return model?.token === undefined || model.mock ? [] : [model.token];
 }
 
+/** What is said of it, by its keys in Compose and Swarm. */
 export function modelComments({ model }: Bottle): readonly Comment[] {
   if (model === undefined) return [];
   const of = (key: string, comment: string): Comment => [['services', MODEL_SERVICE, key], comment];

@@ -3,6 +3,8 @@ import { formatDuration } from '../../config/duration.ts';
 import { OWN_VOLUMES } from '../bottle/mounts.ts';
 import { type Comment, yamlText } from '../document.ts';
 import { escaped, escapedText } from '../interpolation.ts';
+import { MODEL_NETWORK, MODEL_SERVICE } from '../model/names.ts';
+import { modelComments, modelNetworks, modelSecrets, modelVolumes } from '../model/service.ts';
 import { parseMount } from '../mount.ts';
 import {
   type BottlePlan,
@@ -13,6 +15,8 @@ import {
   type SidecarPlan,
 } from '../plan.ts';
 import { HEALTHCHECK, LOGGING, mountOf, RUN_BYTES, TEMPORARY_BYTES } from '../service.ts';
+import { modelStackService } from './model.ts';
+import { placementOf, resourcesOf } from './resources.ts';
 
 /** The file that `docker stack deploy` reads. */
 export const STACK_FILE = 'stack.yaml';
@@ -45,10 +49,12 @@ function stackText(plan: BottlePlan, bundle: SidecarPlan): string {
     services: {
       agent: escaped(agentService(plan)),
       sidecars: escaped(sidecarService(plan, bundle)),
+      ...(bottle.model === undefined ? {} : { [MODEL_SERVICE]: escaped(modelStackService(plan, bottle.model)) }),
     },
     networks: {
       internal: { driver: 'overlay', internal: true },
       outward: { driver: 'overlay' },
+      ...modelNetworks(bottle, 'overlay', { internal: true }),
     },
     volumes: {
       [OWN_VOLUMES.data]: { driver: bottle.data.driver, driver_opts: escaped(bottle.data.driver_opts) },
@@ -56,7 +62,7 @@ function stackText(plan: BottlePlan, bundle: SidecarPlan): string {
       ...Object.fromEntries(namedVolumes(plan).map((name) => [name, {}])),
     },
     configs: Object.fromEntries(configsOf(plan).map(({ key, name }) => [key, { file: `./config/${name}` }])),
-    ...(bundle.secrets.length === 0 ? {} : { secrets: secretsOf(plan, bundle) }),
+    secrets: secretsOf(plan, bundle),
   };
   return yamlText({ header: headerOf(plan), value, comments: commentsOf(plan, bundle) });
 }
@@ -108,7 +114,11 @@ function sidecarService(plan: BottlePlan, bundle: SidecarPlan): object {
   return {
     image: bottle.sidecars.image,
     environment: Object.fromEntries(bundle.environment),
-    networks: { internal: { aliases: [...plan.daemons] }, outward: {} },
+    networks: {
+      internal: { aliases: [...plan.daemons] },
+      outward: {},
+      ...(bottle.model === undefined ? {} : { [MODEL_NETWORK]: {} }),
+    },
     cap_drop: ['ALL'],
     cap_add: [...SIDECAR_CAPABILITIES],
     read_only: true,
@@ -148,24 +158,8 @@ function sidecarService(plan: BottlePlan, bundle: SidecarPlan): object {
 
 function namedVolumes({ bottle }: BottlePlan): readonly string[] {
   const mounts = [...bottle.agent.volumes, ...bottle.sidecars.volumes].map(parseMount);
-  return [...new Set(mounts.filter(({ kind }) => kind === 'volume').map(({ source }) => source))];
-}
-
-function placementOf(constraints: readonly string[] | undefined): object | undefined {
-  return constraints === undefined ? undefined : { constraints };
-}
-
-interface Limits {
-  readonly cpus?: number | undefined;
-  readonly mem_limit?: number | undefined;
-  readonly pids_limit?: number | undefined;
-}
-
-function resourcesOf({ cpus, mem_limit, pids_limit }: Limits): object | undefined {
-  if (cpus === undefined && mem_limit === undefined && pids_limit === undefined) return undefined;
-  return {
-    limits: { cpus: cpus?.toString(), memory: mem_limit === undefined ? undefined : `${mem_limit}b`, pids: pids_limit },
-  };
+  const named = mounts.filter(({ kind }) => kind === 'volume').map(({ source }) => source);
+  return [...new Set([...named, ...modelVolumes(bottle)])];
 }
 
 /** What a config holds never changes in Swarm, so its name says what it holds. */
@@ -176,10 +170,12 @@ function configsOf({ files }: BottlePlan): readonly { readonly key: string; read
   });
 }
 
-function secretsOf(plan: BottlePlan, bundle: SidecarPlan): object {
+function secretsOf(plan: BottlePlan, bundle: SidecarPlan): object | undefined {
   const { bottle } = plan;
+  const used = new Set([...bundle.secrets.map(({ name }) => name), ...modelSecrets(bottle)]);
+  if (used.size === 0) return undefined;
   return Object.fromEntries(
-    [...new Set(bundle.secrets.map(({ name }) => name))].map((name) => {
+    [...used].map((name) => {
       const file = bottle.secrets[name]?.file;
       const known = `${bottle.name}-${name}`;
       return [
@@ -252,7 +248,8 @@ function commentsOf({ bottle, files }: BottlePlan, bundle: SidecarPlan): readonl
       'Swarm never changes a config, so the name tells what is in it: a changed file is a new config, and the next deploy rolls the bundle. An approved proposal cannot be written here: put it into bottle.yaml, render, deploy.',
     ]);
   }
-  if (bundle.secrets.length > 0) {
+  comments.push(...modelComments(bottle));
+  if (bundle.secrets.length > 0 || modelSecrets(bottle).length > 0) {
     comments.push([
       ['secrets'],
       'Files that root of the bundle alone can read; the init gives each to the one daemon that uses it. Swarm never changes a secret either: after a new value, deploy with SECRETS_VERSION=2, then 3.',

@@ -1,5 +1,5 @@
 import { type FileText, readTextFile } from '../../config/files.ts';
-import { child, entriesOf, type MapNode, type Node, toValue, type YamlText } from '../../config/node.ts';
+import { child, entriesOf, type Node, ownKeys, toValue, type YamlText } from '../../config/node.ts';
 import { capped, first, placed } from '../../config/places.ts';
 import { type Finding, formatPath, type Path, type Problem, problemOf } from '../../config/problem.ts';
 import { readYaml } from '../../config/read-yaml.ts';
@@ -87,11 +87,6 @@ function withoutExtensions(root: Node): Node {
     return { ...entry, value: { ...entry.value, entries: daemons } };
   });
   return { ...top, entries };
-}
-
-function ownKeys(map: MapNode): MapNode {
-  const isExtended = map.entries.some((entry) => entry.key.startsWith('x-'));
-  return isExtended ? { ...map, entries: map.entries.filter((entry) => !entry.key.startsWith('x-')) } : map;
 }
 
 function holdsNul(node: Node): boolean {

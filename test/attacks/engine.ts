@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { makeBaseImages } from '../container/base-images.ts';
+import { composeCommand } from '../container/engine.ts';
 
 const DOCKERFILE = fileURLToPath(new URL('agent.Dockerfile', import.meta.url));
-const TOOLS = fileURLToPath(new URL('../../node_modules/.cache/tools', import.meta.url));
 
 /** The image of the agent, and of all that is made up around a bottle: made once, known by its content. `BOTTLED_TEST_AGENT_IMAGE` names one to use as it is. */
 export async function agentImage(): Promise<string> {
@@ -27,16 +27,10 @@ export async function agentImage(): Promise<string> {
 
 /** Docker Compose for the project in a directory: the plugin of docker, or the program. Rejects with what it said. */
 export async function compose(directory: string, ...args: readonly string[]): Promise<string> {
-  const [command, first] = (await hasPlugin()) ? ['docker', ['compose']] : ['docker-compose', []];
-  const env = { PATH: [process.env.PATH, TOOLS].join(delimiter) };
-  const { stdout } = await execa(command, [...first, '--file', join(directory, 'compose.yaml'), ...args], {
-    env,
+  if (composeCommand === undefined) throw new Error('there is no Docker Compose here');
+  const [program, ...first] = composeCommand;
+  const { stdout } = await execa(program, [...first, '--file', join(directory, 'compose.yaml'), ...args], {
     timeout: 180_000,
   });
   return stdout;
-}
-
-async function hasPlugin(): Promise<boolean> {
-  const { exitCode } = await execa('docker', ['compose', 'version'], { reject: false });
-  return exitCode === 0;
 }

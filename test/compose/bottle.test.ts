@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parseBottle } from '../../compose/bottle/load.ts';
-import { BOTTLES, planOfFile, problemsOf, warningsOf } from './rendered.ts';
+import { BOTTLES, planOfFile, planOfText, problemsOf, warningsOf } from './rendered.ts';
 
 const AGENT = 'name: b\nagent:\n  image: acme/agent\n';
 
@@ -36,6 +36,13 @@ describe('a bottle', () => {
       'bottle.yaml:3:1: egres: is not a known key; did you mean "egress"?',
       'bottle.yaml:4:12: secrets.A: needs exactly one of file, external',
     ]);
+  });
+
+  it('may have keys of its author at the top, and anchors in them, as in Compose', async () => {
+    const text =
+      'x-image: &image acme/agent\nx-more: &more { tty: true }\nname: b\nagent: { image: *image, <<: *more }\n';
+    assert.equal((await planOfText(text)).bottle.agent.tty, true);
+    assert.match(await problemOf(`${AGENT}  x-mine: 1\n`), /agent\.x-mine: is not a known key/);
   });
 
   it('never makes the loader fail, whatever it holds', async () => {
@@ -101,6 +108,25 @@ describe('secrets', () => {
     assert.equal(swarm.ok, true);
   });
 
+  it('that are written in place of their file are told where to go, and not repeated', async () => {
+    const problem = await problemOf(`${AGENT}secrets: { A: ${TOKEN} }\n`);
+    assert.match(
+      problem,
+      /secrets\.A: this value is not a map of keys; write the value into a file, and here its name/,
+    );
+    assert.match(await problemOf(`${AGENT}secrets: { A: { file: ~/a } }\n`), /another directory for each user/);
+  });
+
+  it('do not stand in a command line', async () => {
+    for (const key of ['command', 'entrypoint']) {
+      const asList = await problemOf(`${AGENT}  ${key}: [run, "--token=${TOKEN}"]\n`);
+      assert.match(asList, new RegExp(`agent\\.${key}\\[1\\]: holds what looks like a credential; put it under`));
+      const asText = await problemOf(`${AGENT}  ${key}: run --token ${TOKEN}\n`);
+      assert.match(asText, new RegExp(`agent\\.${key}: holds what looks like a credential`));
+      assert.doesNotMatch(asList + asText, /A1b2C3/);
+    }
+  });
+
   it('that were written in place of a name are not repeated', async () => {
     const problems = await problemsOf(
       `${AGENT}  environment: { A: ["${TOKEN}"] }\negress: { routes: [{ host: a.example, token_env: "${TOKEN}" }] }\nsecrets: { A: { file: ["${TOKEN}"] } }\ngit: { repos: { a: { url: "https://git.example/a", token: "${TOKEN}/" } } }\n`,
@@ -157,11 +183,37 @@ describe('mounts', () => {
         '/etc',
         '/dev/mem',
         '/var/lib/docker/volumes',
+        '/run/user/1000',
         '../../',
       ]) {
         assert.match(await mountProblem(`${source}:/x`, key), /whoever has it has the host$/, source);
       }
     }
+  });
+
+  it('of what the host runs as root are refused, unless they are read-only', async () => {
+    for (const source of ['/usr', '/usr/local/bin', '/bin', '/lib/../etc/cron.d', '/var/spool/cron']) {
+      assert.match(
+        await mountProblem(`${source}:/x`),
+        /which the host runs: whoever writes there has the host; add ":ro"$/,
+        source,
+      );
+      assert.deepEqual(await warningsOf(`${AGENT}  volumes: ["${source}:/x:ro"]\n`), [], source);
+    }
+  });
+
+  it('of a home as a whole, or of the keys in it, are refused', async () => {
+    for (const source of ['/home', '/home/ada', '/home/ada/', '/home/ada/.ssh', '/home/ada/.aws/credentials']) {
+      assert.match(await mountProblem(`${source}:/x:ro`), /has the keys and settings of a user of the host/, source);
+    }
+    assert.deepEqual(await warningsOf(`${AGENT}  volumes: ["/home/ada/work:/x"]\n`), []);
+  });
+
+  it('of what the daemons keep are refused, where that is a directory of the host', async () => {
+    const [problem] = await problemsOf(
+      `${AGENT}  volumes: ["/srv:/s"]\ndata: { driver_opts: { type: none, o: bind, device: /srv/bottle/ } }\n`,
+    );
+    assert.match(problem ?? '', /agent\.volumes\[0\]: "\/srv" holds what the daemons keep \(\/srv\/bottle\)/);
   });
 
   it('of any socket are refused', async () => {
@@ -175,6 +227,7 @@ describe('mounts', () => {
     );
     assert.match(await mountProblem('..:/project'), /holds this file/);
     assert.match(await mountProblem('./config:/project'), /holds what is rendered from this file/);
+    assert.match(await mountProblem('./compose.yaml:/x'), /holds what is rendered from this file/);
     assert.match(await mountProblem('./config/routes.yaml:/r'), /holds what is rendered from this file/);
     const [problem] = await problemsOf(
       `${AGENT}  volumes: ["../keys:/k:ro"]\nsecrets: { CANARY: { file: ../keys/canary } }\n`,
@@ -209,6 +262,57 @@ describe('mounts', () => {
       await mountProblem('src/app:/x'),
       /"src\/app" is no name of a volume; for a directory write "\.\/src\/app"/,
     );
+  });
+});
+
+describe('directories in memory', () => {
+  it('are paths alone, each once, and not over what the container has of the bundle', async () => {
+    const of = (tmpfs: string) => problemOf(`${AGENT}  tmpfs: [${tmpfs}]\n`);
+    assert.match(await of('"/tmp:size=1g"'), /agent\.tmpfs\[0\]: .* is not an absolute path; write it alone/);
+    assert.match(await of('"/a\\nb"'), /is not an absolute path/);
+    assert.match(await of('/tmp, /tmp/'), /agent\.tmpfs\[1\]: "\/tmp\/" is taken already, by tmpfs\[0\]/);
+    assert.match(await of('/etc/bottled-ca'), /would cover \/etc\/bottled-ca/);
+    assert.deepEqual(await warningsOf(`${AGENT}  tmpfs: [/tmp, /dev/shm]\n`), []);
+  });
+});
+
+describe('what no engine takes', () => {
+  const refused: readonly (readonly [string, string, RegExp])[] = [
+    ['an image with a break of line', 'image: "a\\nprivileged: true"', /is not the name of an image/],
+    ['an image in capital letters', 'image: Acme/Agent', /is not the name of an image/],
+    ['an image that is an option', 'image: "-v"', /is not the name of an image/],
+    ['an image with two tags', 'image: a:b:c', /is not the name of an image/],
+    ['a null character in a variable', 'environment: { A: "x\\0y" }', /agent\.environment\.A: .* a null character/],
+    ['a null character in a command', 'command: ["x\\0y"]', /agent\.command\[0\]: .* a null character/],
+    ['half a character', 'environment: { A: "\\ud800" }', /half of a pair of surrogates/],
+    ['a user that is none', 'user: "1000; reboot"', /is not a user; write uid or uid:gid/],
+    ['a break of line in a mount', 'volumes: ["./a\\nb:/x"]', /is not a mount/],
+    ['a break of line in a path', 'working_dir: "/a\\u0085b"', /is not an absolute path/],
+    ['less memory than an engine gives', 'mem_limit: 1', /is less than 6mb/],
+    ['a time without a unit', 'stop_grace_period: 10', /: 10 is not a duration; write a number with its unit: "500ms"/],
+    ['no processor', 'cpus: 0', /agent\.cpus: 0 is not more than 0/],
+  ];
+  for (const [what, line, message] of refused) {
+    it(`${what} is refused before`, async () => {
+      const agent = line.startsWith('image') ? `name: b\nagent: { ${line} }\n` : `${AGENT}  ${line}\n`;
+      assert.match(await problemOf(agent), message);
+    });
+  }
+
+  it('images of every form are taken', async () => {
+    for (const image of [
+      'node',
+      'node:26-bookworm',
+      'acme/agent',
+      'localhost/a',
+      'localhost:5000/a__b/c-d.e:1_2',
+      'Registry.example/a',
+      'registry.example:5000/acme/agent:1.2@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',
+      '[::1]:5000/a',
+      'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',
+    ]) {
+      assert.deepEqual(await warningsOf(`name: b\nagent: { image: "${image}" }\n`), [], image);
+    }
   });
 });
 

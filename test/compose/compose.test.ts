@@ -145,6 +145,19 @@ describe('daemons', () => {
   });
 });
 
+describe('a container of the split layout', () => {
+  it('is restarted with the one whose network it has, and is unhealthy without that', async () => {
+    const { services } = await composeOf(`${SMALL}${GIT}${TOOL}${SECRETS}`, 'split');
+    // Compose restarts who has the network of another by itself, unless depends_on says something else of that.
+    assert.deepEqual(services.egress?.depends_on?.pipelock, { condition: 'service_healthy', restart: true });
+    for (const name of DAEMONS.slice(2)) assert.equal(services[name]?.depends_on?.pipelock, undefined);
+    for (const name of DAEMONS) {
+      const [, check = ''] = services[name]?.healthcheck?.test ?? [];
+      assert.equal(check.includes('/proc/net/dev'), name !== 'pipelock', name);
+    }
+  });
+});
+
 describe('credentials', () => {
   it('reach the daemon that uses them as files, and no other', async () => {
     const { services, secrets } = await composeOf(`${SMALL}${ROUTE}${GIT}${TOOL}${SECRETS}`, 'split');

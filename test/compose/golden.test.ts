@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { execa } from 'execa';
 import { renderCompose } from '../../compose/compose/render.ts';
 import { sealedFiles } from '../../compose/render.ts';
+import { composeCommand } from '../container/engine.ts';
 import { assertGolden, BOTTLES, planOfFile, ROOT } from './rendered.ts';
 
 /**
@@ -12,17 +13,7 @@ import { assertGolden, BOTTLES, planOfFile, ROOT } from './rendered.ts';
  */
 const GOLDEN = join(ROOT, 'test/compose/golden');
 
-/** The Compose of this machine: the plug-in, or the program. */
-async function findCompose(): Promise<readonly string[] | undefined> {
-  for (const command of [['docker', 'compose'], ['docker-compose']]) {
-    const [program = '', ...args] = command;
-    const { exitCode } = await execa(program, [...args, 'version'], { reject: false });
-    if (exitCode === 0) return command;
-  }
-  return undefined;
-}
-
-const compose = await findCompose();
+const noCompose = composeCommand === undefined && 'there is no Docker Compose here';
 
 for (const [name, file] of Object.entries(BOTTLES)) {
   for (const layout of ['bundle', 'split'] as const) {
@@ -34,10 +25,8 @@ for (const [name, file] of Object.entries(BOTTLES)) {
         assertGolden(directory, files);
       });
 
-      it('is a Compose file to Docker Compose', {
-        skip: compose === undefined && 'there is no Docker Compose here',
-      }, async () => {
-        const [program = '', ...args] = compose ?? [];
+      it('is a Compose file to Docker Compose', { skip: noCompose }, async () => {
+        const [program = '', ...args] = composeCommand ?? [];
         const main = join(directory, 'compose.yaml');
         const { exitCode, stderr } = await execa(program, [...args, '-f', main, 'config', '--quiet'], {
           reject: false,
@@ -45,11 +34,9 @@ for (const [name, file] of Object.entries(BOTTLES)) {
         assert.equal(`${exitCode} ${stderr}`, '0 ');
       });
 
-      it('reaches the engine with every "$" of the bottle as it is written', {
-        skip: compose === undefined && 'there is no Docker Compose here',
-      }, async () => {
+      it('reaches the engine with every "$" of the bottle as it is written', { skip: noCompose }, async () => {
         if (name !== 'full') return;
-        const [program = '', ...args] = compose ?? [];
+        const [program = '', ...args] = composeCommand ?? [];
         const main = join(directory, 'compose.yaml');
         const { stdout } = await execa(program, [...args, '-f', main, 'config', '--format', 'json'], {
           env: { B: 'put in' },
@@ -62,5 +49,3 @@ for (const [name, file] of Object.entries(BOTTLES)) {
     });
   }
 }
-
-after(() => {});

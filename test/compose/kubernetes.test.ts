@@ -2,10 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { execa } from 'execa';
 import { Deployment } from 'kubernetes-models/apps/v1';
-import { Job } from 'kubernetes-models/batch/v1';
-import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
-import { ConfigMap, type IContainer, type IPodSpec, PersistentVolumeClaim } from 'kubernetes-models/v1';
+import type { IContainer, IPodSpec } from 'kubernetes-models/v1';
 import { parse, parseAllDocuments } from 'yaml';
 import { AGENT_PORTS } from '../../compose/agent-environment.ts';
 import { loadBottle, parseBottle } from '../../compose/bottle/load.ts';
@@ -17,44 +16,14 @@ import { PATHS, planOf } from '../../compose/plan.ts';
 import { sealedFiles } from '../../compose/render.ts';
 import { parseDuration } from '../../config/duration.ts';
 import { formatProblem } from '../../config/problem.ts';
-import { assertGolden, BOTTLES, planOfFile, problemsOf, ROOT } from './rendered.ts';
+import { assertValid, type KubernetesObject } from './kubernetes-objects.ts';
+import { assertGolden, BOTTLES, CLUSTER, planOfFile, problemsOf, ROOT } from './rendered.ts';
 
-/** The schemas of the Kubernetes API (OpenAPI), for each kind that is rendered. */
-const MODELS = { ConfigMap, Deployment, Job, NetworkPolicy, PersistentVolumeClaim };
-
-const FULL = `
-name: full
-agent:
-  image: acme/agent:1
-  command: "run --price '$5' $(HOME)"
-  environment: { PRICE: "$5", REFERENCE: "$(HOME)" }
-  user: "1234:99"
-  volumes: ["project:/project", "My_Cache:/cache", "./src:/src:ro", "docs:/docs:ro"]
-  tmpfs: [/tmp, /home/agent]
-  restart: always
-  stop_grace_period: 1m30s
-  mem_limit: 1536mb
-  cpus: 1.5
-sidecars:
-  volumes: ["./src:/srv"]
-  mem_limit: 1gb
-egress:
-  routes: [{ host: api.example.com, auth_scheme: Bearer, token_env: EGRESS_TOKEN_API }]
-pipelock: { ip_allowlist: [10.1.0.0/16] }
-git:
-  repos: { tools: { url: "https://git.example.com/acme/tools", token: TOOLS_TOKEN } }
-mcp:
-  governance: { mode: blocking }
-  tools: [{ name: files, driver: local, command: [mcp-files], environment: { FILES_TOKEN: "\${TOOLS_TOKEN}" } }]
-secrets:
-  EGRESS_TOKEN_API: { file: ./secrets/api }
-  TOOLS_TOKEN: { external: true }
-data: { size: 3gb, storage_class: fast }
-`;
+const FULL = readFileSync(CLUSTER, 'utf8');
 
 interface Rendered {
   readonly text: string;
-  readonly objects: readonly { readonly kind: keyof typeof MODELS; readonly metadata: { readonly name: string } }[];
+  readonly objects: readonly KubernetesObject[];
   /** The template of the Deployment or the Job. */
   readonly pod: IPodSpec;
   readonly container: (name: string) => IContainer;
@@ -84,11 +53,7 @@ describe('a bottle on Kubernetes', () => {
 
   it('is valid by the schemas of the API', async () => {
     for (const bottle of [FULL, FULL.replace('restart: always', 'restart: no'), 'name: a\nagent: { image: b }']) {
-      for (const object of (await rendered(bottle)).objects) {
-        assert.ok(MODELS[object.kind], object.kind);
-        // Each class wants its own kind, and which one this is only the file tells.
-        new MODELS[object.kind](object as never).validate();
-      }
+      for (const object of (await rendered(bottle)).objects) assertValid(object);
     }
   });
 
@@ -207,14 +172,14 @@ describe('a bottle on Kubernetes', () => {
     // Kubernetes writes "$$" for "$" (expansion of $(NAME) in command, args and env).
     assert.deepEqual(args, ['run', '--price', '$$5', '$$(HOME)']);
     const value = (name: string) => env?.find((each) => each.name === name)?.value;
-    assert.deepEqual([value('PRICE'), value('REFERENCE')], ['$$5', '$$(HOME)']);
+    assert.deepEqual([value('PRICE'), value('EXPANSION')], ['$$5', '$$(HOME)']);
   });
 
   it('keeps named volumes, says that directories of a machine are empty, and gives each a name of its own', async () => {
     const { pod, objects } = await rendered(FULL);
     const claims = objects.filter(({ kind }) => kind === 'PersistentVolumeClaim').map(({ metadata }) => metadata.name);
     assert.equal(claims.length, 4);
-    assert.deepEqual(claims.slice(0, 2), ['full-data', 'full-project']);
+    assert.deepEqual(claims.slice(0, 2), ['full-data', 'full.project']);
     const names = (pod.volumes ?? []).map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
     const loaded = await parseBottle('/project/bottle.yaml', FULL, { engine: 'kubernetes' });
@@ -246,7 +211,26 @@ mcp: { governance: { mode: blocking }, tools: [{ name: t, driver: local-docker, 
   });
 });
 
+it('the command that makes the Secret can be pasted into a shell whatever the files are called', async () => {
+  const { text } = await rendered(`name: a
+agent: { image: b }
+egress: { routes: [{ host: a.example, auth_scheme: Bearer, token_env: EGRESS_TOKEN_T }] }
+secrets: { EGRESS_TOKEN_T: { file: "./my 'secrets'/$(id)" } }`);
+  const [line = ''] = /kubectl create secret.*/.exec(text) ?? [];
+  const { stdout } = await execa('sh', ['-c', line.replace(/^kubectl/, "printf '%s\\n'")]);
+  assert.equal(stdout.split('\n').at(-1), "--from-file=EGRESS_TOKEN_T=./my 'secrets'/$(id)");
+});
+
 describe('names and quantities for Kubernetes', () => {
+  it('no claim of one bottle is that of another in the same namespace', async () => {
+    const claims = async (name: string, volume: string) =>
+      (await rendered(`name: ${name}\nagent: { image: b, volumes: ["${volume}:/x"] }`)).objects
+        .filter(({ kind }) => kind === 'PersistentVolumeClaim')
+        .map(({ metadata }) => metadata.name);
+    const of = [...(await claims('a', 'b-data')), ...(await claims('a-b', 'x')), ...(await claims('a', 'b-x'))];
+    assert.equal(new Set(of).size, 5, of.join());
+  });
+
   it('keeps a name that is one already, and makes two of two that would look alike', () => {
     assert.equal(objectName('work'), 'work');
     assert.notEqual(objectName('my_cache'), objectName('my-cache'));

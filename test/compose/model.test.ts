@@ -3,15 +3,21 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { execa } from 'execa';
+import { execa, execaSync } from 'execa';
 import { parse } from 'yaml';
-import { loadBottle } from '../../compose/bottle/load.ts';
+import type { Engine } from '../../compose/bottle/engine.ts';
+import { loadBottle, parseBottle } from '../../compose/bottle/load.ts';
 import { renderCompose } from '../../compose/compose/render.ts';
+import { renderKubernetes } from '../../compose/kubernetes/render.ts';
 import { planOf } from '../../compose/plan.ts';
 import { sealedFiles } from '../../compose/render.ts';
+import { renderSwarm } from '../../compose/swarm/render.ts';
+import { formatProblem } from '../../config/problem.ts';
 import { loadSettings } from '../../daemons/pipelock/settings.ts';
 import { parseRoutes } from '../../daemons/routes/load.ts';
 import { bottled } from '../cli/bottled.ts';
+import { composeCommand } from '../container/engine.ts';
+import { assertValid, objectsOf } from './kubernetes-objects.ts';
 import { assertGolden, composeOf, planOfText, problemsOf, ROOT, warningsOf } from './rendered.ts';
 
 /** UPDATE_GOLDEN=1 node --test test/compose/model.test.ts writes the goldens anew. */
@@ -21,30 +27,54 @@ const BOTTLE = join(ROOT, 'test/compose/bottles/model.yaml');
 const SMALL = 'name: b\nagent: { image: acme/agent }\n';
 const withModel = (more = ''): string => `${SMALL}model: { model: acme/small${more} }\n`;
 
-const program = process.env.DOCKER_COMPOSE ?? 'docker-compose';
-const noCompose =
-  (await execa(program, ['version'], { reject: false })).exitCode === 0 ? false : `there is no ${program} here`;
+const noCompose = composeCommand === undefined && 'there is no Docker Compose here';
+const noStack =
+  execaSync('docker', ['stack', 'config', '--help'], { reject: false }).exitCode === 0
+    ? false
+    : 'there is no docker stack config here';
 
-for (const [name, mock] of [
-  ['model', false],
-  ['model-mock', true],
+/** The files of the bottle with a model, as an engine gets them. */
+async function rendered(engine: Engine, mock = false): Promise<ReadonlyMap<string, string>> {
+  const loaded = await loadBottle(BOTTLE, { engine });
+  assert.ok(loaded.ok, loaded.ok ? '' : loaded.problems.map(formatProblem).join('\n'));
+  return sealedFiles(RENDERERS[engine], planOf(loaded.bottle, loaded.written, { layout: 'bundle', mock }));
+}
+
+const RENDERERS = { compose: renderCompose, swarm: renderSwarm, kubernetes: renderKubernetes } as const;
+
+for (const [name, engine, mock] of [
+  ['model', 'compose', false],
+  ['model-mock', 'compose', true],
+  ['model-swarm', 'swarm', false],
+  ['model-kubernetes', 'kubernetes', false],
 ] as const) {
-  describe(`the bottle with a ${mock ? 'mock' : 'model'}`, () => {
-    const directory = join(GOLDEN, name);
+  it(`the bottle with a ${mock ? 'mock' : 'model'} is rendered for ${engine} as it stands in golden/`, async () => {
+    assertGolden(join(GOLDEN, name), await rendered(engine, mock));
+  });
+}
 
-    it('is rendered as it stands in golden/', async () => {
-      const loaded = await loadBottle(BOTTLE, { engine: 'compose' });
-      assert.ok(loaded.ok);
-      const plan = planOf(loaded.bottle, loaded.written, { layout: 'bundle', mock });
-      const files = sealedFiles(renderCompose, plan);
-      assertGolden(directory, files);
+for (const mock of [false, true]) {
+  describe(`the bottle with a ${mock ? 'mock' : 'model'}`, () => {
+    it('is a Compose file to Docker Compose', { skip: noCompose }, async () => {
+      const file = join(GOLDEN, mock ? 'model-mock' : 'model', 'compose.yaml');
+      const [program = '', ...args] = composeCommand ?? [];
+      const { exitCode, stderr } = await execa(program, [...args, '-f', file, 'config', '--quiet'], { reject: false });
+      assert.equal(`${exitCode} ${stderr}`, '0 ');
     });
 
-    it('is a Compose file to Docker Compose', { skip: noCompose }, async () => {
-      const { exitCode, stderr } = await execa(program, ['-f', join(directory, 'compose.yaml'), 'config', '--quiet'], {
-        reject: false,
-      });
-      assert.equal(`${exitCode} ${stderr}`, '0 ');
+    it('is a stack to docker', { skip: noStack }, async (t) => {
+      const directory = mkdtempSync(join(tmpdir(), 'model-'));
+      t.after(() => rmSync(directory, { recursive: true }));
+      writeFileSync(join(directory, 'stack.yaml'), (await rendered('swarm', mock)).get('stack.yaml') ?? '');
+      const { stdout, stderr } = await execa('docker', ['stack', 'config', '-c', join(directory, 'stack.yaml')]);
+      assert.equal(stderr, '');
+      assert.ok(parse(stdout).services['vllm-sidecar']);
+    });
+
+    it('is valid by the schemas of the API of Kubernetes', async () => {
+      const objects = objectsOf((await rendered('kubernetes', mock)).get('kubernetes.yaml') ?? '');
+      for (const object of objects) assertValid(object);
+      assert.equal(objects.filter(({ kind }) => kind === 'Service').length, 1);
     });
   });
 }
@@ -220,9 +250,26 @@ describe('a model', () => {
     });
   }
 
-  it('is a clear problem on engines for which none is rendered yet', async () => {
-    assert.match((await problemsOf(withModel(), 'swarm')).join(), /model: is not rendered for Swarm yet/);
-    assert.match((await problemsOf(withModel(), 'kubernetes')).join(), /model: is not rendered for Kubernetes yet/);
+  it('that cannot be counted or waited for on many machines is told so', async () => {
+    for (const engine of ['swarm', 'kubernetes'] as const) {
+      const loaded = await parseBottle('bottle.yaml', withModel(', wait: true'), { engine });
+      const warnings = loaded.ok ? loaded.warnings.map(formatProblem).join('\n') : '';
+      assert.match(
+        warnings,
+        /model\.gpu: true is all GPUs of one machine, which .* cannot count: it is taken for 1; write how many/,
+      );
+      assert.match(warnings, /model\.wait: has no meaning on /);
+    }
+  });
+
+  it('of which the agent can write the weights is warned of', async () => {
+    const shared = (mode: string) =>
+      warningsOf(`name: b\nagent: { image: a, volumes: ["huggingface:/hf${mode}"] }\nmodel: { model: m }\n`);
+    assert.match(
+      (await shared('')).join(),
+      /model\.volumes\[?0?\]?: the agent can write "huggingface": weights and adapters are code/,
+    );
+    assert.deepEqual(await shared(':ro'), []);
   });
 
   it('with what is hardly meant is told so', async () => {
@@ -231,5 +278,80 @@ describe('a model', () => {
     ).join('\n');
     assert.match(warnings, /model\.token: is of no use: without "internet: true"/);
     assert.match(warnings, /model\.adapters\.g: "\/a\/g" is in no volume of the model/);
+  });
+});
+
+describe('a model on Swarm', () => {
+  it('shares a network with the bundle alone, and leads out only to load weights', async () => {
+    const { services, networks } = parse((await rendered('swarm')).get('stack.yaml') ?? '');
+    assert.deepEqual(services['vllm-sidecar'].networks, ['model', 'weights']);
+    assert.deepEqual(services.agent.networks, ['internal']);
+    assert.deepEqual(Object.keys(services.sidecars.networks), ['internal', 'outward', 'model']);
+    assert.equal(networks.model.internal, true);
+    const mock = parse((await rendered('swarm', true)).get('stack.yaml') ?? '');
+    assert.deepEqual([mock.services['vllm-sidecar'].networks, mock.networks.weights], [['model'], undefined]);
+    assert.deepEqual(mock.services['vllm-sidecar'].dns, ['127.0.0.1']);
+  });
+
+  it('reserves its GPUs, and gets its token as a file', async () => {
+    const { services, secrets } = parse((await rendered('swarm')).get('stack.yaml') ?? '');
+    const { deploy, secrets: own, environment } = services['vllm-sidecar'];
+    assert.deepEqual(deploy.resources.reservations.generic_resources, [
+      { discrete_resource_spec: { kind: 'NVIDIA-GPU', value: 1 } },
+    ]);
+    assert.equal(environment.HF_TOKEN_PATH, own[0].target);
+    assert.deepEqual(Object.keys(secrets), ['HUGGING_FACE_HUB_TOKEN']);
+    assert.equal(services.agent.secrets ?? services.sidecars.secrets, undefined);
+  });
+});
+
+describe('a model on Kubernetes', () => {
+  const found = async (kind: string, name: string, mock = false) => {
+    const objects = objectsOf((await rendered('kubernetes', mock)).get('kubernetes.yaml') ?? '');
+    const object = objects.find((each) => each.kind === kind && each.metadata.name === name);
+    assert.ok(object, `${kind} ${name}`);
+    // What the schema of the API has said of it already.
+    return JSON.parse(JSON.stringify(object));
+  };
+
+  it('can be asked by the pod of the bottle alone, which may ask it', async () => {
+    const bottle = (await found('Job', 'team')).spec.template.metadata.labels;
+    const model = (await found('Deployment', 'team-model')).spec.template.metadata.labels;
+    assert.notDeepEqual(bottle, model);
+    const ofModel = (await found('NetworkPolicy', 'team-model')).spec;
+    assert.deepEqual(ofModel.podSelector.matchLabels, model);
+    assert.deepEqual(ofModel.ingress, [
+      { from: [{ podSelector: { matchLabels: bottle } }], ports: [{ protocol: 'TCP', port: 8000 }] },
+    ]);
+    const ofBottle = (await found('NetworkPolicy', 'team')).spec;
+    assert.deepEqual(ofBottle.podSelector.matchLabels, bottle);
+    assert.deepEqual(ofBottle.egress.at(-1), {
+      to: [{ podSelector: { matchLabels: model } }],
+      ports: [{ protocol: 'TCP', port: 8000 }],
+    });
+    assert.deepEqual((await found('Service', 'vllm-sidecar')).spec.selector, model);
+  });
+
+  it('talks to nobody unless it loads weights', async () => {
+    assert.equal((await found('NetworkPolicy', 'team-model')).spec.egress.length, 2);
+    assert.deepEqual((await found('NetworkPolicy', 'team-model', true)).spec.egress, []);
+    assert.equal((await found('Deployment', 'team-model', true)).spec.template.spec.dnsPolicy, 'None');
+  });
+
+  it('has its GPUs, its token as a file, its own volume, and time to be loaded', async () => {
+    const { containers, volumes } = (await found('Deployment', 'team-model')).spec.template.spec;
+    const [{ resources, env, volumeMounts, startupProbe }] = containers;
+    assert.equal(resources.limits['nvidia.com/gpu'], '1');
+    assert.equal(startupProbe.failureThreshold * startupProbe.periodSeconds, 30 * 60);
+    const { secret } = volumes.find(({ name }: { readonly name: string }) => name === 'token');
+    assert.deepEqual([secret.secretName, secret.items[0].key], ['team-secrets', 'HUGGING_FACE_HUB_TOKEN']);
+    const mount = volumeMounts.find(({ name }: { readonly name: string }) => name === 'token');
+    assert.ok(
+      env.some(({ value }: { readonly value: string }) => value === `${mount.mountPath}/${secret.items[0].path}`),
+    );
+    const claim = await found('PersistentVolumeClaim', 'team.huggingface');
+    assert.equal(claim.spec.resources.requests.storage, '200Gi');
+    const text = (await rendered('kubernetes')).get('kubernetes.yaml') ?? '';
+    assert.match(text, /--from-file=HUGGING_FACE_HUB_TOKEN=/);
   });
 });

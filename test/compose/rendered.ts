@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
+import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import type { Engine } from '../../compose/bottle/engine.ts';
@@ -18,6 +20,9 @@ export const BOTTLES: Readonly<Record<string, string>> = {
   full: `${ROOT}test/compose/bottles/full.yaml`,
   smallest: `${ROOT}test/compose/bottles/smallest.yaml`,
 };
+
+/** A bottle for Swarm and for Kubernetes. */
+export const CLUSTER = `${ROOT}test/compose/bottles/cluster.yaml`;
 
 /** A bottle file that has to be valid, planned as if rendered beside itself. */
 export async function planOfFile(file: string, layout: Layout, engine: Engine = 'compose'): Promise<BottlePlan> {
@@ -80,9 +85,21 @@ export interface Service {
   readonly cap_add?: readonly string[];
   readonly security_opt: readonly string[];
   readonly dns?: readonly string[];
-  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string; readonly restart?: boolean }>>;
+  readonly healthcheck?: { readonly test: readonly string[] };
   readonly privileged?: boolean;
   readonly read_only: boolean;
+}
+
+/** A directory with these files, until the end of the test. */
+export function written(t: Pick<TestContext, 'after'>, files: ReadonlyMap<string, string>): string {
+  const directory = mkdtempSync(join(tmpdir(), 'bottled-rendered-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  for (const [path, text] of files) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), text);
+  }
+  return directory;
 }
 
 /** Rendered files are those of a directory, byte for byte. `UPDATE_GOLDEN=1` writes the directory anew. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -10,43 +10,14 @@ import { planOf } from '../../compose/plan.ts';
 import { sealedFiles } from '../../compose/render.ts';
 import { renderSwarm } from '../../compose/swarm/render.ts';
 import { formatProblem } from '../../config/problem.ts';
-import { assertGolden, BOTTLES, planOfFile, problemsOf, ROOT } from './rendered.ts';
+import { assertGolden, BOTTLES, CLUSTER, planOfFile, problemsOf, ROOT } from './rendered.ts';
 
 const noDocker =
   execaSync('docker', ['stack', 'config', '--help'], { reject: false }).exitCode === 0
     ? false
     : 'there is no docker stack config here';
 
-const FULL = `
-name: full
-agent:
-  image: acme/agent:1
-  entrypoint: [/usr/bin/env, "A=$B"]
-  command: "run --until 'done'"
-  environment: { PRICE: "$5", SPELLED: "on", REFERENCE: "\${HOME}" }
-  user: "1000:1000"
-  volumes: ["./project:/project", "cache:/cache", "../docs:/docs:ro"]
-  restart: unless-stopped
-  tty: true
-  stop_grace_period: 1m30s
-  mem_limit: 2gb
-  cpus: 1.5
-  pids_limit: 512
-sidecars:
-  mem_limit: 1gb
-  placement: [node.labels.bottles == yes]
-egress:
-  routes: [{ host: api.example.com, auth_scheme: Bearer, token_env: EGRESS_TOKEN_API }]
-git:
-  repos: { tools: { url: "https://git.example.com/acme/tools", token: TOOLS_TOKEN } }
-mcp:
-  governance: { mode: blocking }
-  tools: [{ name: files, driver: local, command: [mcp-files], environment: { FILES_TOKEN: "\${TOOLS_TOKEN}" } }]
-secrets:
-  EGRESS_TOKEN_API: { file: ./secrets/api }
-  TOOLS_TOKEN: { external: true }
-data: { driver: local, driver_opts: { type: nfs, device: ":/a$b" } }
-`;
+const FULL = readFileSync(CLUSTER, 'utf8');
 
 /** Words of Compose that \`docker stack deploy\` passes over, or refuses. */
 const UNKNOWN_TO_SWARM = [
@@ -96,10 +67,10 @@ describe('a bottle on Docker Swarm', () => {
     const { services, secrets, volumes } = parse(stdout);
     assert.equal(volumes.data.driver_opts.device, ':/a$b');
     assert.deepEqual(services.agent.entrypoint, ['/usr/bin/env', 'A=$B']);
-    assert.deepEqual(services.agent.command, ['run', '--until', 'done']);
+    assert.deepEqual(services.agent.command, ['run', '--price', '$5', '$(HOME)']);
     const { PRICE, REFERENCE, SPELLED } = services.agent.environment;
     assert.deepEqual([PRICE, REFERENCE, SPELLED], ['$5', `$${'{HOME}'}`, 'on']);
-    assert.equal(services.agent.deploy.resources.limits.memory, String(2 * 1024 ** 3));
+    assert.equal(services.agent.deploy.resources.limits.memory, String(1536 * 1024 ** 2));
     assert.equal(services.sidecars.secrets[0].mode, 0o400);
     assert.equal(secrets.EGRESS_TOKEN_API.name, 'full-EGRESS_TOKEN_API-1');
   });

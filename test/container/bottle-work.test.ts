@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { execa } from 'execa';
 import { CREDENTIALS, LEAK } from '../attacks/bottle-file.ts';
 import { startWorld, type World } from '../attacks/world.ts';
 import { containerOf, until } from './container.ts';
-import { docker, noEngine } from './engine.ts';
+import { composeCommand, docker, noEngine } from './engine.ts';
 
 /** A bottle from its manifest to its end: rendered, started, worked in, hurt, and taken down. */
 
@@ -83,6 +84,18 @@ for (const layout of ['bundle', 'split'] as const) {
           '0 running',
         );
       }
+    });
+
+    test('a restart of the container whose network all have restarts who has it, and the work goes on', {
+      skip: layout === 'bundle' && 'there is one container',
+    }, async () => {
+      const { name } = world.bottle;
+      const [program, ...args] = composeCommand ?? ['docker-compose'];
+      await execa(program, [...args, '--project-name', name, 'restart', 'pipelock'], { timeout: 120_000 });
+      await until(
+        async () => /reached origin\.test/.test(await inAgent('curl -sS https://origin.test/v1/anew')) || undefined,
+        () => docker('ps', '--filter', `name=${name}`),
+      );
     });
 
     test('down leaves nothing behind', async () => {

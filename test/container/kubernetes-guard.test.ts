@@ -4,13 +4,13 @@ import { after, before, describe, test } from 'node:test';
 import { execa } from 'execa';
 import type { IPodSpec } from 'kubernetes-models/v1';
 import { parseAllDocuments } from 'yaml';
-import * as z from 'zod/mini';
-import { bottleSchema } from '../../compose/bottle/schema.ts';
 import { renderKubernetes } from '../../compose/kubernetes/render.ts';
-import { planOf, USERS } from '../../compose/plan.ts';
+import { MODEL_SERVICE } from '../../compose/model/names.ts';
+import { USERS } from '../../compose/plan.ts';
 import { until } from './container.ts';
 import { docker, noEngine, sidecarsImage } from './engine.ts';
 import { makePod, type Pod } from './kubernetes-pod.ts';
+import { askScript, originBottle } from './origin-bottle.ts';
 
 /** Outside the pod: a server on IPv4 and IPv6 that tells the credential of a request, and an echo on UDP. */
 const ORIGIN = `
@@ -36,46 +36,41 @@ Promise.all(all).then((results) => { console.log(JSON.stringify(results)); proce
 
 type Attempt = readonly [protocol: 'tcp' | 'udp', host: string, port: number];
 
-const name = `pod-${randomBytes(4).toString('hex')}`;
+const { name, credential, plan } = originBottle('pod');
 const agentImage = `${name}-agent`;
-const credential = `made-up-${randomBytes(12).toString('hex')}`;
+const SECTIONS = {
+  agent: {
+    image: agentImage,
+    entrypoint: ['sleep'],
+    command: ['infinity'],
+    restart: 'always',
+    volumes: ['work:/work'],
+  },
+  sidecars: { environment: { LOG_FORMAT: 'text' } },
+  model: { model: 'acme/small', mock: true },
+};
 const cleanup: (() => unknown)[] = [];
 const suite = { after: (action: () => unknown) => cleanup.push(action) };
 
 let origin = { id: '', ipv4: '', ipv6: '' };
 let guarded: Pod;
+let model: Pod;
 let agent = '';
 let bundle = '';
 
 function objectsOf(...hosts: readonly string[]) {
-  const written = {
-    name,
-    agent: {
-      image: agentImage,
-      entrypoint: ['sleep'],
-      command: ['infinity'],
-      restart: 'always',
-      volumes: ['work:/work'],
-    },
-    sidecars: { environment: { LOG_FORMAT: 'text' } },
-    egress: {
-      routes: hosts.map((host) => ({
-        host,
-        schemes: ['http'],
-        ports: [8000],
-        token_env: 'EGRESS_TOKEN_ORIGIN',
-        auth_scheme: 'Bearer',
-      })),
-    },
-    pipelock: { internal_hosts: ['origin', 'second'] },
-    secrets: { EGRESS_TOKEN_ORIGIN: { file: './token' } },
-  };
-  const plan = planOf(z.parse(bottleSchema, written), written, { layout: 'bundle' });
-  const documents = parseAllDocuments(renderKubernetes(plan).get('kubernetes.yaml') ?? '', { schema: 'yaml-1.1' });
+  const documents = parseAllDocuments(renderKubernetes(plan(SECTIONS, hosts)).get('kubernetes.yaml') ?? '', {
+    schema: 'yaml-1.1',
+  });
   const objects = documents.map((document) => document.toJS());
   const maps = objects.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata, data }) => [metadata.name, data]);
-  const spec: IPodSpec = objects.find(({ kind }) => kind === 'Deployment').spec.template.spec;
-  return { spec, data: { ...Object.fromEntries(maps), [`${name}-secrets`]: { EGRESS_TOKEN_ORIGIN: credential } } };
+  const podOf = (deployment: string): IPodSpec =>
+    objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === deployment).spec.template.spec;
+  return {
+    spec: podOf(name),
+    model: podOf(`${name}-model`),
+    data: { ...Object.fromEntries(maps), [`${name}-secrets`]: { EGRESS_TOKEN_ORIGIN: credential } },
+  };
 }
 
 async function newPod(t: { after(action: () => unknown): unknown }): Promise<Pod> {
@@ -125,8 +120,7 @@ async function ready(pod: Pod, container: string): Promise<void> {
 
 /** What a program of the agent gets by the variables that it was given. */
 async function ask(url: string): Promise<string> {
-  const script = `fetch(${JSON.stringify(url)}).then(async (r) => console.log(r.status, await r.text()), (e) => console.log(String(e.cause ?? e)))`;
-  return await docker('exec', agent, 'node', '-e', script);
+  return await docker('exec', agent, 'node', '-e', askScript(url));
 }
 
 describe('the pod of a rendered manifest, on Docker', { skip: noEngine, timeout: 300_000 }, () => {
@@ -144,6 +138,9 @@ describe('the pod of a rendered manifest, on Docker', { skip: noEngine, timeout:
     const [ipv4 = '', ipv6 = ''] = (await docker('inspect', '--format', shown, id)).split(' ');
     origin = { id, ipv4, ipv6 };
 
+    const spec = objectsOf().model;
+    model = await makePod(suite, { spec, network: name, image: agentImage, service: MODEL_SERVICE, objects: {} });
+    await model.start(MODEL_SERVICE, 'detached');
     guarded = await newPod(suite);
     await guarded.start('guard', 'attached');
     bundle = await guarded.start('sidecars', 'detached');
@@ -194,6 +191,18 @@ describe('the pod of a rendered manifest, on Docker', { skip: noEngine, timeout:
       way.map(() => 'open'),
       'a daemon reaches it all',
     );
+  });
+
+  test('the agent asks the model of the bottle by way of egress, and reaches it in no other way', async () => {
+    const url = await docker('exec', agent, 'printenv', 'LLM_SIDECAR_URL');
+    await until(
+      async () => ((await ask(`${url}/models`)).startsWith('200') ? true : undefined),
+      () => docker('logs', bundle),
+    );
+    assert.match(await ask(`${url}/load_lora_adapter`), /^403/);
+    const direct: Attempt = ['tcp', model.address, 8000];
+    assert.notDeepEqual(await attempt(agent, 1000, [direct]), ['open']);
+    assert.deepEqual(await attempt(bundle, USERS.supervise, [direct]), ['open'], 'a daemon reaches it');
   });
 
   test('a program of the agent reaches its own servers, and none of a daemon that is not public', async () => {

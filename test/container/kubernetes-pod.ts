@@ -23,12 +23,14 @@ export interface PodOptions {
   readonly network: string;
   /** Of every container, so that nothing has to be pulled. */
   readonly image: string;
+  /** The Service by which others find it. */
+  readonly service?: string;
   /** ConfigMaps and Secrets by name. */
   readonly objects: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 export async function makePod(t: Pick<TestContext, 'after'>, options: PodOptions): Promise<Pod> {
-  const { spec, network, image } = options;
+  const { spec, network, image, service } = options;
   const directory = mkdtempSync(join(tmpdir(), 'bottled-pod-'));
   const containers: string[] = [];
   t.after(async () => {
@@ -45,6 +47,7 @@ export async function makePod(t: Pick<TestContext, 'after'>, options: PodOptions
     '--detach',
     '--network',
     network,
+    ...(service === undefined ? [] : ['--network-alias', service]),
     ...hosts,
     '--entrypoint',
     'sleep',

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { execa } from 'execa';
-import * as z from 'zod/mini';
-import { bottleSchema } from '../../compose/bottle/schema.ts';
-import { planOf } from '../../compose/plan.ts';
 import { renderSwarm } from '../../compose/swarm/render.ts';
 import { until } from './container.ts';
 import { docker, noEngine, sidecarsImage } from './engine.ts';
+import { askScript, originBottle } from './origin-bottle.ts';
 
 const isManager = noEngine === false && (await docker('info', '--format', '{{.Swarm.ControlAvailable}}')) === 'true';
 const skip = noEngine || (isManager ? false : 'needs a swarm: docker swarm init');
@@ -18,31 +15,18 @@ const skip = noEngine || (isManager ? false : 'needs a swarm: docker swarm init'
 /** A server outside the bottle, on the way out of its bundle. It tells which credential came with a request. */
 const ORIGIN = `require('node:http').createServer((q, s) => s.end('origin saw ' + q.headers.authorization)).listen(8000)`;
 
-const name = `swarm-${randomBytes(4).toString('hex')}`;
+const { name, credential, plan } = originBottle('swarm');
 const agentImage = `${name}-agent`;
-const credential = `made-up-${randomBytes(12).toString('hex')}`;
 const directory = mkdtempSync(join(tmpdir(), 'bottled-swarm-'));
 
 /** Renders the bottle with routes to these hosts, and deploys it. */
 async function deploy(...hosts: readonly string[]): Promise<void> {
-  const written = {
-    name,
+  const sections = {
     agent: { image: agentImage, command: ['sleep', 'infinity'], restart: 'always', stop_grace_period: '1s' },
     sidecars: { image: await sidecarsImage() },
-    egress: {
-      routes: hosts.map((host) => ({
-        host,
-        schemes: ['http'],
-        ports: [8000],
-        token_env: 'EGRESS_TOKEN_ORIGIN',
-        auth_scheme: 'Bearer',
-      })),
-    },
-    pipelock: { internal_hosts: ['origin', 'second'] },
-    secrets: { EGRESS_TOKEN_ORIGIN: { file: './token' } },
+    model: { model: 'acme/small', mock: true },
   };
-  const plan = planOf(z.parse(bottleSchema, written), written, { layout: 'bundle' });
-  for (const [path, text] of renderSwarm(plan)) {
+  for (const [path, text] of renderSwarm(plan(sections, hosts))) {
     mkdirSync(dirname(join(directory, path)), { recursive: true });
     writeFileSync(join(directory, path), text);
   }
@@ -66,8 +50,7 @@ function running(service: 'agent' | 'sidecars', before: readonly string[] = []):
 
 /** What a program in the agent's container gets from this address, by the variables that it was given. */
 async function ask(url: string): Promise<string> {
-  const script = `fetch(${JSON.stringify(url)}).then(async (r) => console.log(r.status, await r.text()), (e) => console.log(String(e.cause ?? e)))`;
-  return await docker('exec', await running('agent'), 'node', '-e', script);
+  return await docker('exec', await running('agent'), 'node', '-e', askScript(url));
 }
 
 function answers(url: string, wanted: RegExp): Promise<string> {
@@ -161,6 +144,17 @@ describe('a bottle on Docker Swarm', { skip, timeout: 300_000 }, () => {
       await docker('inspect', '--format', shown, await running('sidecars')),
       '["ALL"] true ["CAP_CHOWN","CAP_DAC_OVERRIDE","CAP_KILL","CAP_SETGID","CAP_SETUID"]',
     );
+  });
+
+  test('the agent asks the model of the bottle by way of egress, and reaches it in no other way', async () => {
+    const url = await docker('exec', await running('agent'), 'printenv', 'LLM_SIDECAR_URL');
+    assert.match(await answers(`${url}/models`, /^200/), /acme\/small/);
+    assert.match(await ask(`${url}/load_lora_adapter`), /^403/);
+    const direct = await execa('docker', ['exec', await running('agent'), 'getent', 'hosts', new URL(url).hostname], {
+      reject: false,
+      timeout: 60_000,
+    });
+    assert.equal(direct.exitCode, 2);
   });
 
   test('a bundle that is killed is rescheduled, and the work goes on', async () => {
