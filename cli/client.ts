@@ -149,6 +149,7 @@ export function refused({ status, body }: Answer): Failure {
 const CODES: Readonly<Record<string, ExitCode>> = {
   'unknown-daemon': EXIT.noSuchDaemon,
   'bad-request': EXIT.usage,
+  'invalid-bundle': EXIT.usage,
 };
 
 /**

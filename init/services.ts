@@ -106,7 +106,7 @@ export function createServices(options: ServicesOptions): Services {
       const text = `the bundle file is not valid, the old one stays in force: ${problems.join('\n')}`;
       logs.own('error', undefined, text, { plane: caller.plane });
       history.add({ type: 'answer', command: 'reload', ...caller, accepted: false, text });
-      return { accepted: false, text };
+      return { accepted: false, text, problem: 'invalid-bundle' };
     }
     for (const warning of loaded.warnings) logs.own('warn', undefined, formatProblem(warning));
     const concession = concessionHere(loaded.bundle);

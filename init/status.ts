@@ -102,7 +102,7 @@ export interface HistoryEntry {
   readonly id: number;
   /** Wall time, RFC 3339. */
   readonly time: string;
-  readonly type: 'changed' | 'incident' | 'answer' | 'ending' | 'fault';
+  readonly type: 'changed' | 'incident' | 'answer' | 'ending';
   readonly daemon?: string;
   readonly incarnation?: number;
   readonly pid?: number;

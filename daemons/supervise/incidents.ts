@@ -155,7 +155,6 @@ export function followIncidents({ socket, log, post, since }: IncidentOptions): 
 /** Why a person should look at this; undefined where nobody has to. Who is given up after its dependency follows what is told already. */
 function causeOf({ type, to, cause }: Entry): string | undefined {
   if (type === 'incident') return cause ?? 'unknown';
-  if (type === 'fault') return 'fault';
   return type === 'changed' && to === 'failed' && cause !== 'dependency-failed' ? 'given-up' : undefined;
 }
 

@@ -11,6 +11,8 @@ export interface Answer {
   readonly accepted: boolean;
   /** One sentence: what was done, or why not and what to do instead. */
   readonly text: string;
+  /** Why it was refused, where that is not the state of the daemon or of the bundle. */
+  readonly problem?: 'invalid-bundle';
 }
 
 /** What the control API needs of the init: it asks and subscribes, and decides nothing. */

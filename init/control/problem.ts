@@ -12,6 +12,7 @@ export const PROBLEMS = {
   'method-not-allowed': { status: 405, title: 'The path does not have this method' },
   refused: { status: 409, title: 'The init refused the command' },
   'body-too-large': { status: 413, title: 'The request body is too large' },
+  'invalid-bundle': { status: 422, title: 'The bundle file is not valid; the one before stays in force' },
   'too-many-requests': { status: 429, title: 'More requests came than are taken' },
   fault: { status: 500, title: 'The init has a fault' },
   'daemon-failed': { status: 502, title: 'The daemon did not reach the wanted state' },

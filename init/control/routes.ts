@@ -121,10 +121,10 @@ export const ROUTES: readonly Route[] = [
     access: 'operate',
     summary: 'Reads the bundle file anew. Only what has changed is touched; an invalid file changes nothing.',
     responses: { 200: { type: JSON_TYPE, summary: 'The new file is in force.', schema: 'ReloadResult' } },
-    problems: ['refused'],
+    problems: ['refused', 'invalid-bundle'],
     async handler({ init, caller }) {
-      const answer = await init.reload(caller);
-      return answer.accepted ? json({ accepted: true, text: answer.text }) : problem('refused', answer.text);
+      const { accepted, text, problem: kind = 'refused' } = await init.reload(caller);
+      return accepted ? json({ accepted, text }) : problem(kind, text);
     },
   }),
   route({

@@ -80,7 +80,7 @@ const Status = z.object({
 const Event = z.object({
   id: key(z.int().check(z.minimum(1)), 'Counts up from 1 without gaps.'),
   time: key(z.string(), 'Wall time, RFC 3339.'),
-  type: z.enum(['changed', 'incident', 'answer', 'ending', 'fault']),
+  type: z.enum(['changed', 'incident', 'answer', 'ending']),
   daemon: z.exactOptional(z.string()),
   incarnation: key(z.exactOptional(z.int()), 'Number of the start of the daemon that it is about.'),
   pid: z.exactOptional(z.int()),

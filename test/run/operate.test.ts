@@ -65,7 +65,7 @@ test('a broken reload changes nothing, and every mistake is named', async (t) =>
   const before = await init.status();
   init.write('daemons: { a: { comand: x, restart: alway } }');
   const { exitCode, stdout, stderr } = await init.bottled('reload');
-  assert.notEqual(exitCode, 0);
+  assert.equal(exitCode, 2);
   assert.match(stdout + stderr, /comand/);
   assert.match(stdout + stderr, /alway/);
   assert.equal((await init.status()).daemons[0]?.pid, before.daemons[0]?.pid);
