@@ -22,7 +22,7 @@ export const mcpBridge: BridgeContender = {
       MCP_BRIDGE_METRICS_PORT: '0',
       BENCH_SECRET: 'a-secret-that-no-answer-holds',
     };
-    const command = [process.execPath, PROGRAM];
+    const command = [process.execPath, '--max-semi-space-size=8', PROGRAM];
     const server = await startServer({ name: 'mcp-bridge', command, port, directory, environment });
     return { place: { kind: 'http', port, path: '/mcp/tool' }, pid: server.pid, stop: server.stop };
   },
