@@ -13,8 +13,16 @@ export interface ServiceFacts {
   readonly image: string;
   /** Id of that image now; undefined where it is not there. */
   readonly imageId: string | undefined;
+  /** What Compose makes of the service in the file as it is now; undefined where no Compose tells. */
+  readonly made: Made | undefined;
   /** Its containers. */
   readonly containers: readonly ContainerFacts[];
+}
+
+/** What a container is made from, as Compose notes it on each: only the same version of it has the same hash for the same. */
+export interface Made {
+  readonly hash: string;
+  readonly version: string;
 }
 
 export interface ContainerFacts {
@@ -22,6 +30,7 @@ export interface ContainerFacts {
   readonly service: string;
   /** Id of the image that it was made from. */
   readonly imageId: string;
+  readonly made: Made;
   /** As `docker inspect` has it: "running", "exited". */
   readonly state: string;
   /** The image's label org.opencontainers.image.revision. */
@@ -29,7 +38,7 @@ export interface ContainerFacts {
 }
 
 /** Compares the containers of a service with its image. */
-export function serviceRow({ name, image, imageId, containers }: ServiceFacts): Row {
+export function serviceRow({ name, image, imageId, made, containers }: ServiceFacts): Row {
   const up = 'docker compose up --detach';
   const [container] = containers;
   if (container === undefined) return missing('images', name, `no container of ${image}`, up);
@@ -41,6 +50,8 @@ export function serviceRow({ name, image, imageId, containers }: ServiceFacts): 
   if (old !== undefined) {
     return drift('images', name, `${old.name} runs ${short(old.imageId)}; ${image} is ${short(imageId)} now`, up);
   }
+  const other = containers.find((one) => one.made.version === made?.version && one.made.hash !== made.hash);
+  if (other !== undefined) return drift('images', name, `${other.name} was made before the file was changed`, up);
   const revision = container.revision === '' ? '' : `, revision ${container.revision}`;
   return ok('images', name, `${image} ${short(imageId)}${revision}`);
 }

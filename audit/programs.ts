@@ -77,9 +77,8 @@ function compared(
   if (pinned === null || pinned === undefined) {
     return [drift('programs', name, `${describe(found)}; not there when pins were recorded`, `remove it; ${RECORD}`)];
   }
-  if (found.path === pinned.path && found.version === pinned.version && found.sha256 === pinned.sha256) {
-    return [ok('programs', name, describe(found))];
-  }
+  // The same file is of the same version, also where it does not tell: ssh says nothing to a user without a name.
+  if (found.path === pinned.path && found.sha256 === pinned.sha256) return [ok('programs', name, describe(pinned))];
   const same = found.path === pinned.path && found.version === pinned.version;
   const what = same
     ? `${describe(found)}, but another file than pinned`

@@ -1,6 +1,6 @@
-import { createWriteStream, renameSync, statSync } from 'node:fs';
+import { createWriteStream, realpathSync, renameSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { syncDirectory } from '../daemons/approval/target-file.ts';
 import type { Bundle } from '../init/bundle/schema.ts';
 import { VERSION } from '../init/version.ts';
@@ -10,7 +10,7 @@ import { writeArchive } from './archive/write.ts';
 import { sha256Of } from './checksum.ts';
 import { type Copied, copyPlace } from './copy/place.ts';
 import { type Place, placesOf, type Wish } from './places.ts';
-import { openScratch } from './scratch.ts';
+import { explainFull, openScratch } from './scratch.ts';
 
 export interface BackupOptions extends Wish {
   /** The archive; undefined: stdout. A directory: a file of the bundle's name and the time in it. */
@@ -39,10 +39,11 @@ export interface BackedUp {
 export async function backUp(bundle: Bundle, options: BackupOptions): Promise<BackedUp> {
   const { taken, apart, outOfReach } = placesOf(bundle, options);
   const file = options.output === undefined ? undefined : archiveName(options.output, bundle, options);
-  const scratch = openScratch(file === undefined ? tmpdir() : dirname(file), 'bottled-backup');
+  const parent = file === undefined ? tmpdir() : dirname(file);
+  const scratch = openScratch(parent, 'bottled-backup');
   try {
     const notes = outOfReach.map((name) => `the secret ${name} is a variable, and in no archive`);
-    const around = new Set([...apart, scratch.path, ...(file === undefined ? [] : [file])]);
+    const around = new Set([...apart, scratch.path, ...(file === undefined ? [] : [file])].map(whereItIs));
     const { contents, staged } = await copyAll(taken, join(scratch.path, 'copy'), around, { bundle, options, notes });
     const staging = { staged: (entry: Entry) => staged.get(nameOf(entry)) ?? '', recipient: options.recipient };
     options.tell('writing the archive');
@@ -60,14 +61,32 @@ export async function backUp(bundle: Bundle, options: BackupOptions): Promise<Ba
     renameSync(draft, file);
     syncDirectory(dirname(file));
     return { file, size: statSync(file).size, contents, notes };
+  } catch (error) {
+    const remedy = file === undefined ? 'name another directory by TMPDIR' : 'make room, or name another by -o';
+    throw explainFull(error, parent, `it holds a copy of everything until the archive is whole. ${remedy}`);
   } finally {
     scratch.remove();
   }
 }
 
+/** A place is walked by its real path: what is not to be in it is known by its own. */
+function whereItIs(path: string): string {
+  try {
+    return join(realpathSync(dirname(path)), basename(path));
+  } catch {
+    return path;
+  }
+}
+
+/** Throws where something else than a file or a directory is there, which the archive would take the place of: /dev/null, say. */
 function archiveName(output: string, bundle: Bundle, { now, recipient }: BackupOptions): string {
   const path = resolve(output);
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return path;
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined && output.endsWith('/')) throw new Error(`there is no directory ${output}; make it first`);
+  if (found !== undefined && !found.isDirectory() && !found.isFile()) {
+    throw new Error(`${output} is no file; name one, or write to stdout with -o -`);
+  }
+  if (found?.isDirectory() !== true) return path;
   const time = now.toISOString().replaceAll(/[-:]|\.\d+/g, '');
   return join(path, `${bundle.name}-${time}.tar.zst${recipient === undefined ? '' : '.age'}`);
 }
@@ -90,11 +109,11 @@ async function copyAll(
   for (const [index, place] of places.entries()) {
     options.tell(`copying ${place.path}`);
     const copy = await copyPlace(place.path, join(staging, String(index), 'it'), apart);
-    if (copy === undefined) {
+    notes.push(...(copy?.leftOut ?? []).map((sentence) => `${sentence}: left out`));
+    if (copy === undefined || copy.copied.length === 0) {
       if (place.kind === 'data' && !/\.\d+$/.test(place.path)) notes.push(`${place.path} is not there`);
       continue;
     }
-    notes.push(...copy.leftOut.map((sentence) => `${sentence}: left out`));
     found.push(place);
     for (const copied of copy.copied) {
       const entry = await entryOf(place.id, copied);

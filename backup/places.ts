@@ -55,13 +55,20 @@ export function placesOf(bundle: Bundle, wish: Wish): Places {
   };
 }
 
+/** Leaves room for the number of a second one. */
+const LONGEST_NAME = 240;
+
 /** Every path that the bundle names, once. */
 function declared(bundle: Bundle): readonly Place[] {
   const places = new Map<string, Place>();
   const ids = new Set<string>();
   const add = (service: string, kind: Place['kind'], path: string, backup: BackupClass): void => {
     if (places.has(path)) return;
-    const wanted = `${kind === 'config' ? 'config' : service}/${basename(path)}`;
+    // An archive's names are plain; a path may hold anything.
+    const name = basename(path)
+      .replaceAll(/[^\w.~-]/g, '_')
+      .slice(0, LONGEST_NAME);
+    const wanted = `${kind === 'config' ? 'config' : service}/${name}`;
     let id = wanted;
     for (let count = 2; ids.has(id); count++) id = `${wanted}~${count}`;
     ids.add(id);
@@ -76,4 +83,10 @@ function declared(bundle: Bundle): readonly Place[] {
     add(INIT_NAME, 'data', `${audit.path}.${count}`, 'must-back-up');
   }
   return [...places.values()];
+}
+
+/** True for a path itself and all below it. */
+export function isWithin(path: string | undefined, directory: string | undefined): boolean {
+  if (path === undefined || directory === undefined) return false;
+  return path === directory || path.startsWith(`${directory}/`);
 }

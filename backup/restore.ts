@@ -1,7 +1,7 @@
 import type { Bundle } from '../init/bundle/schema.ts';
 import type { Contents } from './archive/contents.ts';
 import { type Archive, readArchive } from './archive/read.ts';
-import { type CarriedOut, carryOut, type Writing } from './restore/carry-out.ts';
+import { type CarriedOut, carryOut, putRight, type Writing } from './restore/carry-out.ts';
 import { type Choice, isToWrite, objectionTo, planOf, type Step } from './restore/plan.ts';
 
 export interface RestoreOptions extends Choice {
@@ -29,10 +29,16 @@ export async function planRestore(archive: Archive, bundle: Bundle, options: Res
 /** Does what a plan without an objection says. Throws one line; nothing is lost then, and it can be run again. */
 export async function restore(archive: Archive, { steps }: RestorePlan, options: RestoreOptions): Promise<CarriedOut> {
   options.tell('unpacking');
-  return carryOut(archive, steps.filter(isWriting), options.now);
+  const done = await carryOut(archive, steps.filter(isWriting), options.now);
+  for (const step of steps) if (hasTarget(step) && step.standing === 'alike') putRight(step);
+  return done;
+}
+
+function hasTarget(step: Step): step is Writing {
+  return step.target !== undefined;
 }
 
 /** True for a step that has something to write. */
 export function isWriting(step: Step): step is Writing {
-  return step.target !== undefined && isToWrite(step.standing);
+  return hasTarget(step) && isToWrite(step.standing);
 }

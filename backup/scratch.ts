@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { lockDirectory } from '../daemons/supervise/journal/lock.ts';
 
@@ -64,7 +64,7 @@ function namesIn(directory: string): readonly string[] {
 /** The kernel lets go of a lock when its process ends, however that ends. */
 function isLeftOver(path: string): boolean {
   try {
-    const found = statSync(path);
+    const found = lstatSync(path);
     if (!found.isDirectory() || found.uid !== process.geteuid?.()) return false;
     if (!readdirSync(path).includes('lock')) return Date.now() - found.mtimeMs > YOUNG_MS;
     const unlock = lockDirectory(path);
@@ -88,4 +88,10 @@ function listenOnce(): void {
       process.exit(128 + number);
     });
   }
+}
+
+/** An error of a full disk as one line with its place and what to do; any other as it is. */
+export function explainFull(error: unknown, where: string, remedy: string): unknown {
+  const isFull = error instanceof Error && /\b(ENOSPC|EDQUOT)\b/.test(error.message);
+  return isFull ? new Error(`there is no room left in ${where}; ${remedy}`) : error;
 }

@@ -79,9 +79,15 @@ export function namesIn(directory: string): readonly string[] {
   return names;
 }
 
-/** True where a relative link at `path` stays below the place, whatever lies there. */
+/**
+ * True where a relative link at `path` stays below the place, whatever lies there. `..` may stand at its beginning only: behind a name
+ * that is a link itself it would lead to where that one goes.
+ */
 export function staysWithin(path: string, target: string): boolean {
-  if (target === '' || posix.isAbsolute(target)) return false;
+  if (target === '' || target.includes('\0') || posix.isAbsolute(target)) return false;
+  const parts = target.split('/').filter((part) => part !== '' && part !== '.');
+  const name = parts.findIndex((part) => part !== '..');
+  if (name !== -1 && parts.includes('..', name)) return false;
   const end = posix.join(posix.dirname(path), target);
   return end !== '..' && !end.startsWith('../');
 }

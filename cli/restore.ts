@@ -84,6 +84,7 @@ function outcome(step: Step, force: boolean): string {
   if (step.standing === undefined) return 'left as it is';
   if (step.standing === 'other')
     return force ? 'restored; what was there is moved aside' : 'refused: something else is there';
+  if (step.standing === 'alike') return 'there already; owner and mode restored';
   return isWriting(step) ? 'restored' : 'there already, the same';
 }
 

@@ -24,7 +24,8 @@ compose() {
 # Prints the absolute path of a directory.
 directory() {
   [ -d "$1" ] || fail "there is no directory $1"
-  (cd "$1" && pwd)
+  # With CDPATH, cd would look elsewhere and say where it went.
+  (unset CDPATH && cd -- "$1" && pwd)
 }
 
 # Prints the directory of each bottle.yaml in directory $1 or right below it, a line each.

@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import * as z from 'zod/mini';
 import { isAsRendered } from '../../compose/seal.ts';
-import { type ContainerFacts, orphanRows, type ServiceFacts, serviceRow } from '../images.ts';
+import { type ContainerFacts, type Made, orphanRows, type ServiceFacts, serviceRow } from '../images.ts';
 import { AREAS, drift, OUTCOMES, ok, type Row } from '../row.ts';
 
 const run = promisify(execFile);
@@ -50,19 +50,21 @@ export interface Project {
 /** Compares a rendered compose.yaml with what the engine runs. Throws an error of one line where there is no engine. */
 export async function lookAtProject(file: string): Promise<Project> {
   const text = readFileSync(file, 'utf8');
-  const { name, services } = z.parse(composeSchema, parse(text));
+  const { name, services } = composeOf(text);
   const ids = (await docker('ps', '--all', '--quiet', '--filter', `label=com.docker.compose.project=${name}`)).split(
     '\n',
   );
   const found = ids.filter((id) => id !== '');
   const containers = found.length === 0 ? [] : z.parse(inspected, JSON.parse(await docker('inspect', ...found)));
   const facts = containers.map(containerFacts);
+  const made = await madeBy(file);
   const rows = await Promise.all(
     Object.entries(services).map(async ([service, { image = '' }]): Promise<Row> => {
       const one: ServiceFacts = {
         name: service,
         image,
         imageId: await imageId(image),
+        made: made.get(service),
         containers: facts.filter((container) => container.service === service),
       };
       return serviceRow(one);
@@ -74,6 +76,14 @@ export async function lookAtProject(file: string): Promise<Project> {
       .filter(({ State, Config }) => State.Status === 'running' && Config.Entrypoint?.[0] === 'bottled')
       .map(({ Id, Config }) => ({ service: Config.Labels?.[SERVICE] ?? '', id: Id })),
   };
+}
+
+function composeOf(text: string): z.output<typeof composeSchema> {
+  try {
+    return z.parse(composeSchema, parse(text));
+  } catch {
+    throw new Error('it names no project with services');
+  }
 }
 
 /** What `bottled audit` says in a container. Throws an error of one line where it says nothing. */
@@ -90,12 +100,37 @@ export async function auditWithin(id: string): Promise<readonly Row[]> {
 }
 
 const SERVICE = 'com.docker.compose.service';
+const HASH = 'com.docker.compose.config-hash';
+const COMPOSE = 'com.docker.compose.version';
+
+/** What Compose would make each service of the file from; of none where there is no Compose, or where it does not take the file. */
+async function madeBy(file: string): Promise<ReadonlyMap<string, Made>> {
+  for (const [program, ...words] of [['docker', 'compose'], ['docker-compose']] as const) {
+    try {
+      const { stdout: said } = await run(program, [...words, 'version', '--short'], { timeout: ANSWER_MS });
+      const { stdout } = await run(program, [...words, '--file', file, 'config', '--hash', '*'], {
+        timeout: ANSWER_MS,
+      });
+      const version = said.trim().replace(/^v/, '');
+      return new Map(
+        stdout.split('\n').flatMap((line): [string, Made][] => {
+          const [service = '', hash] = line.split(' ');
+          return hash === undefined ? [] : [[service, { hash, version }]];
+        }),
+      );
+    } catch {
+      // The other one may be there.
+    }
+  }
+  return new Map();
+}
 
 function containerFacts({ Name, Image, State, Config }: Inspected): ContainerFacts {
   return {
     name: Name.replace(/^\//, ''),
     service: Config.Labels?.[SERVICE] ?? '',
     imageId: Image,
+    made: { hash: Config.Labels?.[HASH] ?? '', version: Config.Labels?.[COMPOSE] ?? '' },
     state: State.Status,
     revision: Config.Labels?.['org.opencontainers.image.revision'] ?? '',
   };

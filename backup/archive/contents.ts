@@ -5,9 +5,11 @@ import { staysWithin } from '../survey.ts';
 /** What an archive says of itself, in its first file: `manifest.json`. */
 
 export const CONTENTS_NAME = 'manifest.json';
-/** The longest table of contents that is read, in bytes. */
-export const MOST_CONTENTS_BYTES = 256 * 1024 * 1024;
-const MOST_ENTRIES = 1_000_000;
+/** The longest table of contents that is read, in bytes: that of some 250,000 files. */
+const MOST_CONTENTS_BYTES = 64 * 1024 * 1024;
+const MOST_ENTRIES = 250_000;
+/** Each object and list takes many times the room of its text; names may have brackets, too. */
+const MOST_BRACKETS = 1_000_000;
 const LONGEST_PATH = 4_096;
 const MOST_ID = 4_294_967_294;
 
@@ -64,8 +66,25 @@ export function bytesOf(entries: readonly Entry[]): number {
   return entries.reduce((sum, each) => sum + (each.type === 'file' ? each.size : 0), 0);
 }
 
+/** A table of contents as text. Throws one line where there is too much in it to be read again. */
+export function contentsText(table: Contents): string {
+  const text = `${JSON.stringify(table, undefined, 1)}\n`;
+  if (table.entries.length > MOST_ENTRIES || !canBeRead(Buffer.byteLength(text))) {
+    throw new Error(
+      `${table.entries.length} files are more than an archive can hold; see whether all of them are data`,
+    );
+  }
+  return text;
+}
+
+/** True for a table of contents of so many bytes. */
+export function canBeRead(bytes: number): boolean {
+  return bytes <= MOST_CONTENTS_BYTES;
+}
+
 /** Reads a table of contents. Throws one line where it is none, or where what it names could end up anywhere but in its places. */
 export function readContents(text: string): Contents {
+  if (hasTooManyBrackets(text)) throw new Error('its table of contents is too large');
   const parsed = contents.safeParse(jsonOf(text));
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -74,6 +93,15 @@ export function readContents(text: string): Contents {
   const fault = faultOf(parsed.data);
   if (fault !== undefined) throw new Error(`its table of contents cannot be believed: ${fault}`);
   return parsed.data;
+}
+
+function hasTooManyBrackets(text: string): boolean {
+  let left = MOST_BRACKETS;
+  for (let at = 0; at < text.length && left >= 0; at++) {
+    const letter = text[at];
+    if (letter === '[' || letter === '{') left -= 1;
+  }
+  return left < 0;
 }
 
 function jsonOf(text: string): unknown {
@@ -102,7 +130,8 @@ function faultOf({ places, entries }: Contents): string | undefined {
       return `${name} is a link that leads out`;
     names.set(name, each.type);
   }
-  return undefined;
+  const empty = places.find(({ id }) => !names.has(id));
+  return empty === undefined ? undefined : `of ${empty.id} there is nothing`;
 }
 
 function isPlain(path: string): boolean {

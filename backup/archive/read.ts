@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { constants, createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { createZstdDecompress } from 'node:zlib';
 import { type Extract, extract, type Header } from 'tar-stream';
 import { AGE_MAGIC, decrypted } from './age.ts';
-import { CONTENTS_NAME, type Contents, type Entry, MOST_CONTENTS_BYTES, nameOf, readContents } from './contents.ts';
+import { CONTENTS_NAME, type Contents, canBeRead, type Entry, nameOf, readContents } from './contents.ts';
 
 /** An archive in a file. */
 export interface Archive {
@@ -26,9 +26,10 @@ export interface Visitor {
 export async function readArchive(archive: Archive, visitor: Visitor = {}): Promise<Contents> {
   const source = await opened(archive);
   const tar = extract();
-  const reading = read(tar, visitor);
+  const allowance: Allowance = { bytes: Number.POSITIVE_INFINITY };
+  const reading = read(tar, visitor, allowance);
   try {
-    const [contents] = await Promise.all([reading, feed(tar, source.bytes), source.ended]);
+    const [contents] = await Promise.all([reading, feed(tar, source.bytes, allowance), source.ended]);
     return contents;
   } catch (error) {
     tar.destroy();
@@ -61,8 +62,13 @@ async function opened({ file, identity }: Archive): Promise<Source> {
 }
 
 async function beginningOf(file: string): Promise<Buffer> {
-  const handle = await open(file, 'r');
+  // A pipe could not be read twice, and must not be waited for.
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message.split(',')[0] : String(error);
+    throw new Error(`cannot read the archive ${file}: ${reason}`);
+  });
   try {
+    if (!(await handle.stat()).isFile()) throw new Error(`${file} is no file; what comes by a pipe is read from "-"`);
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(AGE_MAGIC.length), 0, AGE_MAGIC.length, 0);
     return buffer.subarray(0, bytesRead);
   } finally {
@@ -70,13 +76,28 @@ async function beginningOf(file: string): Promise<Buffer> {
   }
 }
 
+/** How much may still come. */
+interface Allowance {
+  bytes: number;
+}
+
+/** Blocks of zeros after the last entry, to which a tar is filled up (tar(5)). */
+const MOST_FILLING = 1024 * 1024;
+
 /** The library itself bounds what it holds in memory: headers, and one piece of an entry. */
-async function feed(tar: Extract, bytes: Readable): Promise<void> {
+async function feed(tar: Extract, bytes: Readable, allowance: Allowance): Promise<void> {
   const text = bytes.pipe(createZstdDecompress());
   bytes.on('error', (error) => text.destroy(error));
+  let goOn = (): void => {};
+  for (const event of ['drain', 'close']) tar.on(event, () => goOn());
   try {
     for await (const chunk of text) {
-      if (!tar.write(chunk)) await new Promise<void>((resolve) => tar.once('drain', resolve).once('close', resolve));
+      allowance.bytes -= chunk.length;
+      if (allowance.bytes < 0) throw new Error('it does not end where its table of contents does');
+      if (tar.write(chunk)) continue;
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
     }
     tar.end(undefined);
   } catch (error) {
@@ -92,14 +113,15 @@ function broken(error: unknown): Error {
   return isZstd ? new Error(`is damaged: ${error.message}`) : error;
 }
 
-async function read(tar: Extract, visitor: Visitor): Promise<Contents> {
+async function read(tar: Extract, visitor: Visitor, allowance: Allowance): Promise<Contents> {
   let contents: Contents | undefined;
   let at = 0;
   for await (const source of tar) {
     const { header } = source;
     if (contents === undefined) {
-      if (header.name !== CONTENTS_NAME || header.size > MOST_CONTENTS_BYTES) throw new Error(NO_ARCHIVE);
+      if (header.name !== CONTENTS_NAME || !canBeRead(header.size)) throw new Error(NO_ARCHIVE);
       contents = readContents(await textOf(bytesOfEntry(source)));
+      if (contents.entries.length === 0) allowance.bytes = MOST_FILLING;
       continue;
     }
     const entry = contents.entries[at++];
@@ -111,6 +133,7 @@ async function read(tar: Extract, visitor: Visitor): Promise<Contents> {
     await visitor.entry?.(entry, bytes);
     // What the visitor has left is checked all the same.
     for await (const _ of bytes);
+    if (at === contents.entries.length) allowance.bytes = MOST_FILLING;
   }
   if (contents === undefined) throw new Error(NO_ARCHIVE);
   const missing = contents.entries[at];

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { openScratch } from '../scratch.ts';
+import { explainFull, openScratch } from '../scratch.ts';
 
 /** Puts a stream into a file, since an archive is read twice. */
 export async function spooled(stream: Readable): Promise<{ readonly file: string; remove(): void }> {
@@ -14,6 +14,10 @@ export async function spooled(stream: Readable): Promise<{ readonly file: string
     return { file, remove: scratch.remove };
   } catch (error) {
     scratch.remove();
-    throw error;
+    throw explainFull(
+      error,
+      tmpdir(),
+      'the archive has to lie there while it is read. Name another directory by TMPDIR',
+    );
   }
 }

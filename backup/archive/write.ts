@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { createZstdCompress } from 'node:zlib';
 import { type Pack, pack } from 'tar-stream';
 import { encrypted } from './age.ts';
-import { CONTENTS_NAME, type Contents, type Entry, nameOf } from './contents.ts';
+import { CONTENTS_NAME, type Contents, contentsText, type Entry, nameOf } from './contents.ts';
 
 export interface WriteOptions {
   /** Where the copy of a file lies. */
@@ -30,7 +30,7 @@ export async function writeArchive(contents: Contents, output: Writable, options
 
 async function fill(tar: Pack, contents: Contents, { staged }: WriteOptions): Promise<void> {
   const mtime = new Date(contents.time);
-  tar.entry({ name: CONTENTS_NAME, mode: 0o600, mtime }, `${JSON.stringify(contents, undefined, 1)}\n`);
+  tar.entry({ name: CONTENTS_NAME, mode: 0o600, mtime }, contentsText(contents));
   for (const entry of contents.entries) await add(tar, entry, staged(entry));
   tar.finalize();
 }

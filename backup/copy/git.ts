@@ -67,6 +67,8 @@ async function faultOf(repository: string): Promise<string | undefined> {
         GIT_DIR: repository,
         GIT_CONFIG_NOSYSTEM: '1',
         GIT_CONFIG_GLOBAL: '/dev/null',
+        // A repository may name a remote, and how it is reached, for what is missing in it.
+        GIT_NO_LAZY_FETCH: '1',
         LC_ALL: 'C',
       },
     });

@@ -1,10 +1,11 @@
 import { chmodSync, existsSync, lchownSync, mkdirSync, renameSync, statfsSync, symlinkSync, utimesSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { syncDirectory } from '../../daemons/approval/target-file.ts';
 import { bytesOf, type Entry } from '../archive/contents.ts';
 import { type Archive, readArchive } from '../archive/read.ts';
-import { openScratch, type Scratch } from '../scratch.ts';
+import { isWithin } from '../places.ts';
+import { explainFull, openScratch, type Scratch } from '../scratch.ts';
 import type { Step } from './plan.ts';
 
 /** A step that writes: its place is restored to `target`. */
@@ -27,30 +28,52 @@ export async function carryOut(archive: Archive, steps: readonly Writing[], now:
   const scratches = new Map<string, Scratch>();
   try {
     const drafts = new Map<string, string>();
-    for (const [index, { place, target, entries }] of steps.entries()) {
+    const outermost = steps.filter((step) => aroundAll(step, steps) === step);
+    for (const [index, { place, target, entries }] of outermost.entries()) {
       const parent = dirname(target);
       makeParent(parent, place.kind === 'data' && entries[0]?.type === 'file');
       const scratch = scratches.get(parent) ?? openScratch(parent, 'bottled-restore');
       scratches.set(parent, scratch);
       drafts.set(place.id, join(scratch.path, String(index)));
     }
-    requireRoom(steps);
-    const isOwnerLost = await unpack(archive, drafts);
-    return { aside: putInPlace(steps, drafts, now), isOwnerLost };
+    for (const step of steps) {
+      const { place, target } = aroundAll(step, steps);
+      drafts.set(step.place.id, join(drafts.get(place.id) ?? '', relative(target, step.target)));
+    }
+    requireRoom(outermost, steps);
+    const isOwnerLost = await unpack(archive, drafts).catch((error: unknown) => {
+      throw explainFull(error, [...scratches.keys()].join(', '), 'nothing was changed. Make room and run it again');
+    });
+    return { aside: putInPlace(outermost, drafts, now), isOwnerLost };
   } finally {
     for (const scratch of scratches.values()) scratch.remove();
   }
 }
 
-/** What daemons go through is open to them; what only holds a file of the init is not. */
-function makeParent(parent: string, isPrivate: boolean): void {
-  mkdirSync(dirname(parent), { recursive: true });
-  if (!existsSync(parent)) mkdirSync(parent, { mode: isPrivate ? 0o700 : 0o755 });
+/** Of places that lie in each other the outermost, which is unpacked and renamed with all that is in it. */
+function aroundAll(step: Writing, steps: readonly Writing[]): Writing {
+  const [outermost = step] = steps
+    .filter(({ target }) => isWithin(step.target, target))
+    .sort((a, b) => a.target.length - b.target.length);
+  return outermost;
 }
 
-function requireRoom(steps: readonly Writing[]): void {
-  for (const parent of new Set(steps.map(({ target }) => dirname(target)))) {
-    const needed = bytesOf(steps.filter(({ target }) => dirname(target) === parent).flatMap(({ entries }) => entries));
+/** What daemons go through is open to them; what only holds a file of the init is not. */
+function makeParent(parent: string, isPrivate: boolean): void {
+  // Whatever who restores wants for files of his own.
+  const mask = process.umask(0o022);
+  try {
+    mkdirSync(dirname(parent), { recursive: true });
+    if (!existsSync(parent)) mkdirSync(parent, { mode: isPrivate ? 0o700 : 0o755 });
+  } finally {
+    process.umask(mask);
+  }
+}
+
+function requireRoom(outermost: readonly Writing[], steps: readonly Writing[]): void {
+  for (const parent of new Set(outermost.map(({ target }) => dirname(target)))) {
+    const inIt = steps.filter((step) => dirname(aroundAll(step, steps).target) === parent);
+    const needed = bytesOf(inIt.flatMap(({ entries }) => entries));
     const { bavail, bsize } = statfsSync(parent);
     if (needed > bavail * bsize)
       throw new Error(`${parent} has no room for ${needed} bytes; make room and run it again`);
@@ -80,6 +103,17 @@ async function unpack(archive: Archive, drafts: ReadonlyMap<string, string>): Pr
   return isOwnerLost;
 }
 
+/** Gives what is there already the owners and modes of the archive; killed in between, it can be done again. Throws one line. */
+export function putRight({ target, entries }: Writing): void {
+  const isRoot = process.geteuid?.() === 0;
+  for (const entry of entries.toReversed()) {
+    const path = join(target, entry.path);
+    // Root without the capability FOWNER may change the mode only of what is its own.
+    if (isRoot) lchownSync(path, 0, 0);
+    makeAsItWas(path, entry, isRoot);
+  }
+}
+
 /** The owner comes last: root without the capability FOWNER can change nothing else of what belongs to another. */
 function makeAsItWas(path: string, entry: Entry, isRoot: boolean): void {
   if (entry.type !== 'symlink') {
@@ -90,8 +124,10 @@ function makeAsItWas(path: string, entry: Entry, isRoot: boolean): void {
 }
 
 async function make(path: string, entry: Entry, bytes: AsyncIterable<Uint8Array>): Promise<void> {
-  if (entry.type === 'directory') mkdirSync(path, { mode: 0o700 });
-  else if (entry.type === 'symlink') symlinkSync(entry.target, path);
+  // A place may come before the one that it lies in.
+  mkdirSync(entry.type === 'directory' ? path : dirname(path), { recursive: true, mode: 0o700 });
+  if (entry.type === 'directory') return;
+  if (entry.type === 'symlink') symlinkSync(entry.target, path);
   else {
     const file = await open(path, 'wx', 0o600);
     try {

@@ -1,6 +1,6 @@
 import type { Bundle } from '../../init/bundle/schema.ts';
 import type { ArchivedPlace, Contents, Entry } from '../archive/contents.ts';
-import { placesOf } from '../places.ts';
+import { isWithin, placesOf } from '../places.ts';
 import { isInUse, isMountPoint, type Standing, standingOf } from './standing.ts';
 
 /** One place of an archive, and what a restore does with it. */
@@ -20,17 +20,28 @@ export interface Choice {
 
 /** What restoring an archive into a bundle comes to. Throws one line where a target cannot be read. */
 export async function planOf(contents: Contents, bundle: Bundle, choice: Choice): Promise<readonly Step[]> {
-  const { taken } = placesOf(bundle, { reproducible: true, secrets: true });
+  const { taken, apart } = placesOf(bundle, { reproducible: true, secrets: true });
   const targets = new Map(taken.map(({ id, path }) => [id, path]));
   const steps: Step[] = [];
   for (const place of contents.places) {
     const entries = contents.entries.filter((entry) => entry.place === place.id);
     const target = targets.get(place.id);
     const isWanted = (place.kind !== 'config' || choice.config) && (place.kind !== 'secret' || choice.secrets);
-    const standing = target === undefined || !isWanted ? undefined : await standingOf(target, entries);
+    const found = target === undefined || !isWanted ? undefined : await standingOf(target, entries, apart);
+    // Configuration that is there already belongs to who has rendered it.
+    const standing = found === 'alike' && place.kind === 'config' ? 'same' : found;
     steps.push({ place, target, entries, standing });
   }
-  return steps;
+  return steps.map((step) => withWhatIsAround(step, steps));
+}
+
+/** What lies in a place that is replaced goes aside with it, and is to come back with it, too. */
+function withWhatIsAround(step: Step, steps: readonly Step[]): Step {
+  if (step.standing === undefined) return step;
+  const around = steps.find(
+    ({ target, standing }) => isToWrite(standing) && target !== step.target && isWithin(step.target, target),
+  );
+  return around === undefined ? step : { ...step, standing: around.standing };
 }
 
 /** Why it must not be carried out, and what to do; undefined where nothing speaks against it. */

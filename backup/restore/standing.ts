@@ -3,22 +3,40 @@ import { join } from 'node:path';
 import { lockDirectory } from '../../daemons/supervise/journal/lock.ts';
 import type { Entry } from '../archive/contents.ts';
 import { sha256Of } from '../checksum.ts';
+import { isWithin } from '../places.ts';
 
 /**
  * What stands where a place is to be restored to. `same`: just what the archive holds, so that there is nothing to do; a restore that was killed
- * has got so far. `other`: something that a restore would replace.
+ * has got so far. `alike`: the same, of another owner or mode; a restore by another user than root has left it so. `other`: something
+ * that a restore would replace.
  */
-export type Standing = 'free' | 'same' | 'other';
+export type Standing = 'free' | 'same' | 'alike' | 'other';
 
-/** Looks at `path`. `entries` are those of the place in the archive. Throws one line where it cannot be read. */
-export async function standingOf(path: string, entries: readonly Entry[]): Promise<Standing> {
+/**
+ * Looks at `path`. `entries` are those of the place in the archive, which holds nothing of what is `apart` below it. Throws one line
+ * where it cannot be read.
+ */
+export async function standingOf(
+  path: string,
+  entries: readonly Entry[],
+  apart: ReadonlySet<string>,
+): Promise<Standing> {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return 'free';
   if (found.isDirectory() && readdirSync(path).length === 0) return 'free';
-  const names = found.isDirectory() ? readdirSync(path, { recursive: true, encoding: 'utf8' }) : [];
+  const inner = [...apart].filter((each) => each !== path && isWithin(each, path));
+  const all = found.isDirectory() ? readdirSync(path, { recursive: true, encoding: 'utf8' }) : [];
+  const names = all.filter((name) => !inner.some((each) => isWithin(join(path, name), each)));
   if (names.length !== entries.length - 1) return 'other';
   for (const entry of entries) if (!(await isThere(join(path, entry.path), entry))) return 'other';
-  return 'same';
+  return entries.every((entry) => isAsItWas(join(path, entry.path), entry)) ? 'same' : 'alike';
+}
+
+/** Only root can give a file to its owner, and no link has a mode. */
+function isAsItWas(path: string, { type, uid, gid, mode }: Entry): boolean {
+  const found = lstatSync(path);
+  if (type !== 'symlink' && (found.mode & 0o7777) !== Number.parseInt(mode, 8)) return false;
+  return process.geteuid?.() !== 0 || (found.uid === uid && found.gid === gid);
 }
 
 async function isThere(path: string, entry: Entry): Promise<boolean> {

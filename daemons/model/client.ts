@@ -77,7 +77,7 @@ export function createSidecarLlmClient(options: SidecarLlmOptions): SidecarLlmCl
     const patience = startPatience(call.deadline_ms ?? deadline_ms, call.signal);
     const answer = await patience.untilDone(async (signal) => {
       const url = new URL('chat/completions', base);
-      return wholeOf(await exchange({ method: 'POST', url, apiKey, body, signal }));
+      return wholeOf(await exchange({ method: 'POST', url, apiKey, body, signal }), signal);
     });
     const text = textOf(answer);
     return (call.format ?? 'text') === 'text' ? text : jsonText(text);
@@ -102,6 +102,7 @@ export function createSidecarLlmClient(options: SidecarLlmOptions): SidecarLlmCl
         isBegun = true;
         yield text;
       }
+      if (!isOver) patience.signal.throwIfAborted();
     } catch (error) {
       const fault = patience.faultOf(error);
       throw fault instanceof SidecarLlmError ? fault : cutOff(error);
@@ -115,15 +116,18 @@ export function createSidecarLlmClient(options: SidecarLlmOptions): SidecarLlmCl
   async function models(call: Pick<Call, 'deadline_ms' | 'signal'> = {}): Promise<readonly string[]> {
     const patience = startPatience(call.deadline_ms ?? deadline_ms, call.signal);
     const answer = await patience.untilDone(async (signal) =>
-      wholeOf(await exchange({ method: 'GET', url: new URL('models', base), apiKey, signal })),
+      wholeOf(await exchange({ method: 'GET', url: new URL('models', base), apiKey, signal }), signal),
     );
     return modelsOf(answer);
   }
 
   /** A connection that breaks before the answer is whole is asked anew. */
-  async function wholeOf(response: Awaited<ReturnType<typeof exchange>>): Promise<string> {
+  async function wholeOf(response: Awaited<ReturnType<typeof exchange>>, signal: AbortSignal): Promise<string> {
     try {
-      return await bodyOf(response, mostBytes);
+      const text = await bodyOf(response, mostBytes);
+      // An answer that ends with its connection looks whole where it was broken off here.
+      signal.throwIfAborted();
+      return text;
     } catch (error) {
       throw retryable(error);
     }

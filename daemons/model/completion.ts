@@ -48,7 +48,10 @@ const completionSchema = z.object({
 
 /** The text of a completion. Throws where there is none. */
 export function textOf(body: string): string {
-  const parsed = completionSchema.safeParse(parseJson(body));
+  const value = parseJson(body);
+  const parsed = completionSchema.safeParse(value);
+  const message = parsed.success ? undefined : apiErrorOf(value);
+  if (message !== undefined) throw new SidecarLlmError({ kind: 'refused', status: 200, detail: message });
   if (!parsed.success) throw new SidecarLlmError({ kind: 'malformed', detail: 'it is no chat completion' });
   const [choice] = parsed.data.choices;
   const text = choice?.message.content ?? '';

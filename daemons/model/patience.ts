@@ -27,7 +27,11 @@ export interface Patience {
   faultOf(error: unknown): unknown;
 }
 
-export function startPatience(deadline_ms: number, caller: AbortSignal | undefined): Patience {
+/** The longest that a timer can wait: some 25 days. */
+const LONGEST_DEADLINE_MS = 2 ** 31 - 1;
+
+export function startPatience(wanted_ms: number, caller: AbortSignal | undefined): Patience {
+  const deadline_ms = Math.min(wanted_ms, LONGEST_DEADLINE_MS);
   const begun = performance.now();
   const deadline = AbortSignal.timeout(deadline_ms);
   const signal = caller === undefined ? deadline : AbortSignal.any([deadline, caller]);

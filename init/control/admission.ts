@@ -33,7 +33,7 @@ export interface AdmissionOptions {
 export interface Rates {
   /** Commands, by control plane. */
   readonly commands: RateLimit;
-  /** Requests with a token, by control plane. */
+  /** Requests with a token, by token and control plane. */
   readonly requests: RateLimit;
   /** Requests with a wrong token or none. */
   readonly strangers: RateLimit;
@@ -80,10 +80,11 @@ export function createAdmission({ over, tokens, allowed, rates, onDenied }: Admi
   }
 
   async function byToken(request: IncomingMessage, plane: ControlPlane, needed: readonly Access[]): Promise<Verdict> {
-    const given = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(request.headers.authorization ?? '')?.[1];
+    const given = bearerIn(request);
     const worth = given === undefined || tokens === undefined ? 'none' : await tokens.judge(given);
     if (typeof worth !== 'object') return stranger(request, worth);
-    const wait = rates.requests.take(plane);
+    // By token, too: who may only look must not be able to keep out who commands.
+    const wait = rates.requests.take(`${worth.who} ${plane}`);
     if (wait > 0) return tooMany(request, `too many requests come by ${plane}`, wait);
     if (needed.every((access) => worth.may.includes(access))) {
       return { may: worth.may, caller: { plane, who: `${worth.who} at ${addressOf(request)}` } };
@@ -113,6 +114,12 @@ export function createAdmission({ over, tokens, allowed, rates, onDenied }: Admi
     onDenied('too-many-requests', over === 'tcp' ? addressOf(request) : 'a unix socket');
     return problem('too-many-requests', `${why}; try again in ${seconds} s`, {}, { 'retry-after': String(seconds) });
   }
+}
+
+/** The bearer token that a request shows (RFC 6750 section 2.1). Of two headers none counts: a proxy may have gone by the other one. */
+function bearerIn({ headersDistinct }: IncomingMessage): string | undefined {
+  const [shown = '', ...more] = headersDistinct.authorization ?? [];
+  return more.length > 0 ? undefined : /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(shown)?.[1];
 }
 
 /**

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { AuditSettings } from '../bundle/control.ts';
 import { provideData } from '../child/data.ts';
@@ -83,17 +83,21 @@ export async function openAudit(
     while (waiting.length > 0) {
       const lines = waiting;
       waiting = [];
-      try {
-        for (const line of lines) await append(line);
-        if (failing) onProblem(`the audit trail is kept in ${path} again; ${lost} entries are missing in it`);
-        failing = false;
-        lost = 0;
-      } catch (error) {
-        lost += lines.length;
-        fail(error);
-      }
+      for (const line of lines) await write(line);
     }
     writing = undefined;
+  }
+
+  async function write(line: string): Promise<void> {
+    try {
+      await append(line);
+      if (failing) onProblem(`the audit trail is kept in ${path} again; ${lost} entries are missing in it`);
+      failing = false;
+      lost = 0;
+    } catch (error) {
+      lost += 1;
+      fail(error);
+    }
   }
 
   /** Opened for each command, which are few: the file may be moved away or removed at any time. */
@@ -136,8 +140,10 @@ export async function openAudit(
 
   async function rotate(): Promise<void> {
     if (files === 0) return rm(path, { force: true });
-    for (let number = files - 1; number >= 1; number--)
-      await renameIfThere(`${path}.${number}`, `${path}.${number + 1}`);
+    let free = 1;
+    // What lies behind a gap has moved already: a crash came between two of these.
+    while (free < files && (await isThere(`${path}.${free}`))) free += 1;
+    for (let number = free; number > 1; number--) await rename(`${path}.${number - 1}`, `${path}.${number}`);
     await rename(path, `${path}.1`);
   }
 
@@ -159,11 +165,13 @@ export async function openAudit(
   };
 }
 
-async function renameIfThere(from: string, to: string): Promise<void> {
+async function isThere(path: string): Promise<boolean> {
   try {
-    await rename(from, to);
+    await lstat(path);
+    return true;
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
+    return false;
   }
 }
 

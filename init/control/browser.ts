@@ -29,9 +29,9 @@ export function browserFault({ host, origin }: Headers, allowed: AllowList): str
   return `the host name "${host.slice(0, 100)}" is not one of this server; use its address`;
 }
 
-/** The web page's origin is one that the bundle names. */
+/** The web page's origin is one that the bundle names, there with the port of its scheme or without it. */
 export function isListedOrigin(origin: string | undefined, { origins }: AllowList): origin is string {
-  return origin !== undefined && origins.some((own) => own.toLowerCase() === origin.toLowerCase());
+  return origin !== undefined && origins.some((own) => (URL.parse(own)?.origin ?? own) === origin.toLowerCase());
 }
 
 /** What a browser has to read before it shows an answer to a page of this origin (Fetch Standard, CORS protocol). */

@@ -4,6 +4,8 @@ import type { Rate } from './rates.ts';
 export interface Limits {
   /** Connections per listener; further ones are closed at once. */
   readonly connections: number;
+  /** Of those of the TCP listener, how many may come from one address. */
+  readonly connectionsOfOne: number;
   /** Streams (events, followed logs) at a time; the rest of the connections is kept for commands. */
   readonly streams: number;
   /** A request body. */
@@ -20,7 +22,7 @@ export interface Limits {
   readonly heartbeat: number;
   /** Commands of one control plane, whichever listener they come by. */
   readonly commands: Rate;
-  /** Requests over TCP with a good token, by control plane. */
+  /** Requests over TCP with a good token, by token and control plane. */
   readonly requests: Rate;
   /** Requests over TCP with a wrong token or none. */
   readonly strangers: Rate;
@@ -28,6 +30,7 @@ export interface Limits {
 
 export const LIMITS: Limits = {
   connections: 64,
+  connectionsOfOne: 32,
   streams: 32,
   body: 65_536,
   request: 5_000,

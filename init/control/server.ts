@@ -4,6 +4,7 @@ import { readBody } from './body.ts';
 import { type AllowList, browserFault, crossOriginHeaders, preflightHeaders } from './browser.ts';
 import type { Init } from './init.ts';
 import type { Limits } from './limits.ts';
+import { limitEachAddress } from './neighbours.ts';
 import { createOutbox } from './outbox.ts';
 import { problem } from './problem.ts';
 import type { Route, Stream, Whole } from './route.ts';
@@ -37,6 +38,7 @@ export function createServer({ init, onProblem, limits, over, admit, allowed }: 
     maxHeaderSize: 16_384,
   });
   http.maxConnections = limits.connections;
+  if (over === 'tcp') limitEachAddress(http, limits.connectionsOfOne);
   http.on('request', (request, response) => {
     answer(request, response).catch((error: unknown) => {
       if (!request.destroyed || request.complete)

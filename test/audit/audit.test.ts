@@ -327,6 +327,18 @@ test('without an init the audit ends with 4, and says where it looked', async ()
   assert.match(stderr, /cannot reach the init at \/nowhere\/control\.sock/);
 });
 
+test('what is no compose.yaml is told in one line', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'audit-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const file = join(directory, 'compose.yaml');
+  for (const text of ['\x00\x01', 'a: [', 'services: {}', 'name: 1']) {
+    writeFileSync(file, text);
+    const { exitCode, stderr } = await bottled(['audit', '--compose', file]);
+    assert.equal(exitCode, 2);
+    assert.match(stderr, /^bottled: cannot audit \S+: it names no project with services; it has to be a rendered/);
+  }
+});
+
 test('--pin goes alone', async () => {
   const { exitCode } = await bottled(['audit', '--pin', '-f', 'bundle.yaml']);
   assert.equal(exitCode, 2);

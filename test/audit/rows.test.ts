@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { certificateRow } from '../../audit/certificates.ts';
 import { dataRow } from '../../audit/data.ts';
+import { type ServiceFacts, serviceRow } from '../../audit/images.ts';
 import { leftoverRows } from '../../audit/leftovers.ts';
 import { type PortFacts, type Process, parseListeners, portRows } from '../../audit/ports.ts';
 import { type Pins, programRows } from '../../audit/programs.ts';
@@ -136,6 +137,36 @@ test('a data directory names each fault, and who can mend it', () => {
   const { status, remedy } = dataRow({ daemon: 'd', path: '/d', backup: 'disposable', declared, found });
   assert.equal(status, 'drift');
   assert.equal(remedy, 'as user 2: chmod 0700 /d; as root: chown 1:1 /d');
+});
+
+test('a container is of its image, and of what its file says now, as far as the same version of Compose can tell', () => {
+  const container = {
+    ...{ name: 'b-sidecars-1', service: 'sidecars', imageId: 'sha256:1', state: 'running', revision: '' },
+    made: { hash: 'a', version: '2.40.3' },
+  };
+  const statusWith = (more: Partial<ServiceFacts>): string => {
+    const facts = { name: 'sidecars', image: 'bottled', imageId: 'sha256:1', made: container.made };
+    return serviceRow({ ...facts, containers: [container], ...more }).status;
+  };
+  assert.equal(statusWith({}), 'ok');
+  assert.equal(statusWith({ made: { hash: 'b', version: '2.40.3' } }), 'drift');
+  assert.equal(statusWith({ made: { hash: 'b', version: '2.41.0' } }), 'ok');
+  assert.equal(statusWith({ made: undefined }), 'ok');
+  assert.equal(statusWith({ imageId: 'sha256:2' }), 'drift');
+  assert.equal(statusWith({ containers: [{ ...container, state: 'exited' }] }), 'drift');
+  assert.equal(statusWith({ containers: [] }), 'missing');
+});
+
+test('a program that does not tell its version is as pinned where its file is', () => {
+  const ssh = { path: '/usr/bin/ssh', version: '9.2p1', sha256: 'a' };
+  const [row] = programRows({
+    pins: { bottled: '1', programs: { ssh }, files: {} },
+    pinsFile: 'pins.json',
+    programs: { ssh: { ...ssh, version: 'unknown version' } },
+    files: {},
+    needed: [],
+  });
+  assert.deepEqual([row?.status, row?.found], ['ok', '9.2p1 at /usr/bin/ssh']);
 });
 
 test('programs: as pinned, gone, new, other, and without a pin', () => {

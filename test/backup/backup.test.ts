@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -259,6 +263,69 @@ test('a file is written into a directory under the name of the bundle and the ti
   const { file, places } = JSON.parse(stdout);
   assert.match(file, /\/small-\d{8}T\d{6}Z\.tar\.zst$/);
   assert.deepEqual(places, ['keeper/kept']);
+});
+
+test('of a large file nothing is said but that it is in the archive', async (t) => {
+  const world = makeWorld(t, 'daemons:\n  keeper: { command: [a], data: ["$DATA/kept"] }\n');
+  world.write('kept/large', randomBytes(16 * 1024 * 1024));
+  const { exitCode, stdout, stderr } = await world.backup('-o', world.archive);
+  assert.deepEqual([exitCode, stderr], [0, '']);
+  assert.match(stdout, /1 files of 1 places, 16 MiB; read back and sound/);
+});
+
+test('an archive takes the place of no device, and makes no directory', async (t) => {
+  const world = makeWorld(t);
+  world.write('kept/a', 'a');
+  const link = join(world.directory, 'nowhere');
+  symlinkSync('/dev/null', link);
+  const { exitCode, stderr } = await world.backup('-o', link);
+  assert.equal(exitCode, 1);
+  assert.match(stderr, /nowhere is no file; name one, or write to stdout with -o -/);
+  assert.equal(readlinkSync(link), '/dev/null');
+  const missing = await world.backup('-o', `${world.directory}/missing/`);
+  assert.equal(missing.exitCode, 1);
+  assert.match(missing.stderr, /there is no directory .*missing\/; make it first/);
+});
+
+test('a path may hold any letters', async (t) => {
+  const paths = '["$DATA/my data", "$DATA/my+data"]';
+  const world = makeWorld(t, `daemons:\n  keeper: { command: [a], data: ${paths}, config: ["$CONFIG/ü.yaml"] }\n`);
+  world.write('my data/a', 'a');
+  world.write('my+data/b', 'b');
+  writeFileSync(join(world.config, 'ü.yaml'), 'x: 1\n');
+  const before = [pictureOf(world.data), pictureOf(world.config)];
+  const { exitCode, stderr } = await world.backup('-o', world.archive);
+  assert.equal(exitCode, 0, stderr);
+  for (const each of [world.data, world.config])
+    for (const name of readdirSync(each)) rmSync(join(each, name), { recursive: true });
+  const restored = await world.restore(world.archive);
+  assert.equal(restored.exitCode, 0, restored.stderr);
+  assert.deepEqual([pictureOf(world.data), pictureOf(world.config)], before);
+});
+
+test('what is no part of a place stays out of it, also where a link leads there', async (t) => {
+  const world = makeWorld(
+    t,
+    'secrets: { token: { file: "$DATA/kept/token" } }\ndaemons:\n  keeper: { command: [a], data: ["$DATA/kept"] }\n',
+  );
+  const elsewhere = join(world.directory, 'elsewhere');
+  renameSync(world.data, elsewhere);
+  symlinkSync(elsewhere, world.data);
+  world.write('kept/a', 'a');
+  world.write('kept/token', 'hidden-from-all');
+  const names = await backedUp(world);
+  assert.ok(names.includes('keeper/kept/a'));
+  assert.ok(!names.includes('keeper/kept/token'), names.join());
+});
+
+test('a place that is nothing to keep is told of, and the archive is sound', async (t) => {
+  const world = makeWorld(t, 'daemons:\n  keeper: { command: [a], data: ["$DATA/kept", "$DATA/pipe"] }\n');
+  world.write('kept/a', 'a');
+  await execa('mkfifo', [join(world.data, 'pipe')]);
+  const { exitCode, stderr } = await world.backup('-o', world.archive);
+  assert.equal(exitCode, 0, stderr);
+  assert.match(stderr, /note: .*pipe is a pipe or a device: left out/);
+  assert.equal((await world.restore('--list', world.archive)).exitCode, 0);
 });
 
 test('without root, what others keep to themselves fails the backup by name', { skip: notRoot }, async (t) => {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { hash } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
-import { zstdCompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { pack } from 'tar-stream';
 import { makeWorld, type World } from './world.ts';
@@ -43,7 +44,7 @@ async function forged(
 
 const ROOT_THING = { name: 'keeper/kept', type: 'directory' };
 
-async function refused(t: TestContext, forge: (world: World) => Promise<void> | void, reason: RegExp): Promise<void> {
+async function refused(t: TestContext, forge: (world: World) => unknown, reason: RegExp): Promise<void> {
   const world = makeWorld(t);
   await forge(world);
   const { exitCode, stderr } = await world.restore(world.archive);
@@ -73,6 +74,28 @@ test('a link that leads out is refused, and so is what lies behind any link', as
     (world) => forged(world, [ROOT, inside, fileEntry('l/x', 'x')], [ROOT_THING]),
     /keeper\/kept\/l\/x is in no directory/,
   );
+});
+
+test('links that lead out only together are refused', async (t) => {
+  const directory = (path: string): Thing => ({ ...ROOT, path });
+  const link = (path: string, target: string): Thing => ({
+    ...{ place: 'keeper/kept', path, type: 'symlink', target, uid: 0, gid: 0, mode: '0777' },
+  });
+  // d/up is the place itself, and what is above that is none of its business.
+  const entries = [ROOT, directory('d'), link('d/up', '..'), link('out', 'd/up/..')];
+  await refused(t, (world) => forged(world, entries, []), /keeper\/kept\/out is a link that leads out/);
+  const nul = link('n', 'a\0b');
+  await refused(t, (world) => forged(world, [ROOT, nul], []), /keeper\/kept\/n is a link that leads out/);
+});
+
+test('a place without anything in it is refused, and what stands there stays', async (t) => {
+  const world = makeWorld(t);
+  await forged(world, [], []);
+  world.write('kept/mine', 'mine');
+  const { exitCode, stderr } = await world.restore('--force', world.archive);
+  assert.equal(exitCode, 1);
+  assert.match(stderr, /cannot be believed: of keeper\/kept there is nothing/);
+  assert.deepEqual(readdirSync(world.data), ['kept']);
 });
 
 test('devices, pipes and hard links are refused', async (t) => {
@@ -140,10 +163,42 @@ function longNameOf(size: number): Buffer {
   return Buffer.concat([header, Buffer.alloc(size, 'a')]);
 }
 
+test('what is small on disk and endless in memory, or behind its end, is refused', async (t) => {
+  const nested = Buffer.alloc(4 * 1024 * 1024, '[');
+  const only = async (text: Buffer): Promise<Buffer> => {
+    const tar = pack();
+    tar.entry({ name: 'manifest.json' }, text);
+    tar.finalize();
+    return buffer(tar);
+  };
+  await refused(
+    t,
+    async (world) => writeFileSync(world.archive, zstdCompressSync(await only(nested))),
+    /its table of contents is too large/,
+  );
+  const zeros = Buffer.alloc(64 * 1024 * 1024);
+  await refused(
+    t,
+    async (world) => {
+      await forged(world, [ROOT], [ROOT_THING]);
+      const tar = zstdDecompressSync(readFileSync(world.archive));
+      writeFileSync(world.archive, zstdCompressSync(Buffer.concat([tar, zeros])));
+    },
+    /it does not end where its table of contents does/,
+  );
+});
+
 test('a file that is no archive, and an empty one, are refused', async (t) => {
   await refused(t, (world) => writeFileSync(world.archive, 'hello'), /is no archive of bottled backup/);
   await refused(t, (world) => writeFileSync(world.archive, ''), /is no archive of bottled backup/);
   await refused(t, (world) => writeFileSync(world.archive, zstdCompressSync('hello')), /./);
+  await refused(t, () => {}, /cannot read the archive .*archive\.tar\.zst: ENOENT: no such file or directory$/);
+  await refused(t, (world) => mkdirSync(world.archive), /archive\.tar\.zst is no file/);
+  await refused(
+    t,
+    (world) => execFileSync('mkfifo', [world.archive]),
+    /is no file; what comes by a pipe is read from "-"/,
+  );
 });
 
 test('an archive that is cut off or has one wrong bit anywhere never restores anything else than what was saved', async (t) => {

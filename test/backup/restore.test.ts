@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -114,6 +125,58 @@ test('a restore that was killed between two places goes on where it was', async 
   assert.match(stdout, /config\/keeper\.yaml .* restored/);
 });
 
+test('what another user than root has restored gets its owners and modes from root', { skip: notRoot }, async (t) => {
+  const world = await saved(t);
+  for (const name of ['kept', 'kept/a', 'kept/deep/b']) chownSync(join(world.data, name), 10_002, 10_003);
+  chmodSync(join(world.data, 'kept/a'), 0o600);
+  symlinkSync('a', join(world.data, 'kept/link'));
+  const before = pictureOf(join(world.data, 'kept'));
+  await world.backup('-o', world.archive);
+  wipe(world);
+  chmodSync(world.archive, 0o644);
+  chmodSync(world.config, 0o777);
+  const first = await world.as(65_534).restore(world.archive);
+  assert.match(first.stderr, /only root can give files to their owners/);
+  chmodSync(join(world.data, 'kept/deep'), 0o700);
+  const second = await world.restore(world.archive);
+  assert.equal(second.exitCode, 0, second.stderr);
+  assert.match(second.stdout, /^keeper\/kept .* there already; owner and mode restored$/m);
+  assert.deepEqual(pictureOf(join(world.data, 'kept')), before);
+  assert.match((await world.restore(world.archive)).stdout, /^keeper\/kept .* there already, the same$/m);
+});
+
+test('places within places are restored, and found to be the same afterwards', async (t) => {
+  const world = makeWorld(
+    t,
+    'daemons:\n  keeper: { command: [a], data: ["$DATA/kept/deep/inner", "$DATA/kept"], config: ["$DATA/kept/keeper.yaml"] }\n',
+  );
+  world.write('kept/a', 'a');
+  world.write('kept/keeper.yaml', 'x: 1\n');
+  world.write('kept/deep/inner/b', 'b');
+  const before = pictureOf(world.data);
+  const made = await world.backup('-o', world.archive);
+  assert.equal(made.exitCode, 0, made.stderr);
+  rmSync(join(world.data, 'kept'), { recursive: true });
+  const first = await world.restore(world.archive);
+  assert.equal(first.exitCode, 0, first.stderr);
+  assert.deepEqual(pictureOf(world.data), before);
+  const again = await world.restore(world.archive);
+  assert.equal(again.exitCode, 0, again.stderr);
+  assert.equal(again.stdout.match(/there already, the same/g)?.length, 3, again.stdout);
+  world.write('kept/deep/inner/b', 'another');
+  const forced = await world.restore('--force', world.archive);
+  assert.equal(forced.exitCode, 0, forced.stderr);
+  assert.equal(readFileSync(join(world.data, 'kept/deep/inner/b'), 'utf8'), 'b');
+  assert.equal(readFileSync(join(world.data, 'kept/a'), 'utf8'), 'a');
+  world.write('kept/a', 'another');
+  const whole = await world.restore('--force', world.archive);
+  assert.equal(whole.exitCode, 0, whole.stderr);
+  assert.deepEqual(
+    [readFileSync(join(world.data, 'kept/a'), 'utf8'), readFileSync(join(world.data, 'kept/deep/inner/b'), 'utf8')],
+    ['a', 'b'],
+  );
+});
+
 test('an archive goes to a bundle that keeps its data elsewhere', async (t) => {
   const [here, there] = [await saved(t), makeWorld(t)];
   const { exitCode, stderr } = await there.restore(here.archive);
@@ -127,11 +190,43 @@ test('a target that is a mount point is refused before anything is written', { s
   const kept = join(world.data, 'kept');
   mkdirSync(kept);
   await execa('mount', ['-t', 'tmpfs', 'none', kept]);
-  const { exitCode, stderr } = await world.restore(world.archive);
-  await execa('umount', [kept]);
+  const { exitCode, stderr } = await world.restore(world.archive).finally(() => execa('umount', [kept]));
   assert.equal(exitCode, 1);
   assert.match(stderr, /kept is a mount point, which cannot be replaced; mount what is above it/);
   assert.ok(!existsSync(join(world.config, 'keeper.yaml')));
+});
+
+test('directories that a restore makes are open to daemons, whatever the umask', async (t) => {
+  const world = makeWorld(t, 'daemons:\n  keeper: { command: [a], data: ["$DATA/far/away/kept"] }\n');
+  world.write('far/away/kept/a', 'a');
+  await world.backup('-o', world.archive);
+  rmSync(join(world.data, 'far'), { recursive: true });
+  const mask = process.umask(0o077);
+  try {
+    const { exitCode, stderr } = await world.restore(world.archive);
+    assert.equal(exitCode, 0, stderr);
+  } finally {
+    process.umask(mask);
+  }
+  for (const name of ['far', 'far/away']) assert.equal(statSync(join(world.data, name)).mode & 0o777, 0o755, name);
+});
+
+test('a disk that fills up says which, and leaves what was there', { skip: notRoot }, async (t) => {
+  const world = makeWorld(t);
+  for (let count = 0; count < 40; count++) world.write(`kept/${count}`, 'x');
+  const made = await world.backup('-o', world.archive);
+  assert.equal(made.exitCode, 0, made.stderr);
+  wipe(world);
+  // Each small file takes a page of it: by its bytes alone there is room.
+  await execa('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', world.data]);
+  try {
+    const { exitCode, stderr } = await world.restore(world.archive);
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /there is no room left in .*\/data; nothing was changed\. Make room and run it again/);
+    assert.deepEqual(readdirSync(world.data), []);
+  } finally {
+    await execa('umount', [world.data]);
+  }
 });
 
 test('an archive of another bundle is refused with the place that is missing here', async (t) => {

@@ -67,6 +67,15 @@ test('the name that the listener was given is a good Host', () => {
   assert.match(browserFault({ host: 'other.example.com' }, OWN) ?? '', /other\.example\.com/);
 });
 
+test('an origin is listed with the port of its scheme or without it, and with any other port is another', () => {
+  const allowed = { hosts: [], origins: ['https://Panel.example.com:443', 'http://localhost:8080'] };
+  const isFine = (origin: string): boolean => browserFault({ host: '127.0.0.1', origin }, allowed) === undefined;
+  assert.ok(isFine('https://panel.example.com') && isFine('http://localhost:8080'));
+  for (const other of ['http://panel.example.com', 'https://panel.example.com:8443', 'http://localhost', 'null', '']) {
+    assert.ok(!isFine(other), other);
+  }
+});
+
 test('a request with an Origin is refused on both listeners', async (t) => {
   const { port, socket } = await serve(t);
   for (const to of [{ port }, { socket }]) {

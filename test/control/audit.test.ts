@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
@@ -10,12 +11,14 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { AuditSettings } from '../../init/bundle/control.ts';
 import { type Audit, type AuditEntry, openAudit } from '../../init/control/audit.ts';
+import { notRoot } from '../posix/pid-namespace.ts';
 import { scratch } from './serve.ts';
 
 function settings(t: TestContext, more: Partial<AuditSettings> = {}): AuditSettings {
@@ -91,6 +94,44 @@ test('a full file is put aside, the oldest are dropped, and no line is torn', as
   );
   assert.ok(files.every((file) => statSync(file).size <= 1_000));
   assert.equal(existsSync(`${options.path}.3`), false);
+});
+
+test('where a crash came between two renames, no more is dropped than has to be', async (t) => {
+  const options = settings(t, { max_size: 10, keep: 3 });
+  const { audit } = await opened(t, options);
+  audit.add(entry('newest but one'));
+  await audit.close();
+  // As after a crash: .1 has become .2 already, and the trail itself is still to become .1.
+  writeFileSync(`${options.path}.2`, `${JSON.stringify(entry('older'))}\n`);
+  writeFileSync(`${options.path}.3`, `${JSON.stringify(entry('oldest'))}\n`);
+  audit.add(entry('newest'));
+  await audit.close();
+  const texts = ['', '.1', '.2', '.3'].map((end) => linesOf(`${options.path}${end}`).map(({ text }) => text));
+  assert.deepEqual(texts, [['newest'], ['newest but one'], ['older'], ['oldest']]);
+});
+
+test('on a full disk only what does not fit is missing, and that is counted', { skip: notRoot }, async (t) => {
+  const options = settings(t);
+  const directory = join(options.path, '..');
+  mkdirSync(directory, { mode: 0o700 });
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k,mode=700', 'none', directory]);
+  try {
+    const { audit, told } = await opened(t, options);
+    const fitting = entry('fits');
+    for (const each of [fitting, fitting, entry('x'.repeat(20_000)), fitting]) audit.add(each);
+    await audit.close();
+    truncateSync(options.path, 2 * (JSON.stringify(fitting).length + 1));
+    audit.add(entry('after'));
+    await audit.close();
+    assert.match(told[0] ?? '', /the audit trail cannot be kept in .*ENOSPC/);
+    assert.match(told[1] ?? '', /; 2 entries are missing in it$/);
+    assert.deepEqual(
+      linesOf(options.path).map(({ text }) => text),
+      ['fits', 'fits', 'after'],
+    );
+  } finally {
+    execFileSync('umount', [directory]);
+  }
 });
 
 test('with keep 0 a full file is simply begun anew', async (t) => {

@@ -54,3 +54,22 @@ test('connections beyond the bound are closed, on one listener only', async (t) 
   assert.equal((await ask({ to: { socket }, path: '/livez' })).status, 200);
   for (const client of held) client.destroy();
 });
+
+test('one address cannot take all the connections of the TCP listener', async (t) => {
+  const { port } = await serve(t, { connections: 4, connectionsOfOne: 2 });
+  const held = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1')];
+  await Promise.all(held.map((client) => new Promise((resolve) => client.once('connect', resolve))));
+  assert.equal(await answerTo(connect(port, '127.0.0.1')), '');
+  const other = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+  other.write('GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n');
+  assert.match(await answerTo(other), /^HTTP\/1\.1 200/);
+  await Promise.all(
+    held.map((client) => {
+      client.destroy();
+      return new Promise((resolve) => client.once('close', resolve));
+    }),
+  );
+  const again = connect(port, '127.0.0.1');
+  again.write('GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n');
+  assert.match(await answerTo(again), /^HTTP\/1\.1 200/);
+});

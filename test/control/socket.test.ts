@@ -19,12 +19,16 @@ function leaveSocket(path: string): void {
   assert.ok(lstatSync(path).isSocket());
 }
 
-test('the socket has mode 0600, its directory 0700, and the umask is as before', async (t) => {
+test('the socket has mode 0600 and its directory 0711, whatever the umask, which stays as it is', async (t) => {
   const before = process.umask();
-  const { socket } = await serve(t);
-  assert.equal(statSync(socket).mode & 0o777, 0o600);
-  assert.equal(statSync(join(socket, '..')).mode & 0o777, 0o711);
-  assert.equal(process.umask(), before);
+  t.after(() => void process.umask(before));
+  for (const mask of [before, 0o077, 0]) {
+    process.umask(mask);
+    const { socket } = await serve(t);
+    assert.equal(statSync(socket).mode & 0o777, 0o600);
+    assert.equal(statSync(join(socket, '..')).mode & 0o777, 0o711);
+    assert.equal(process.umask(), mask);
+  }
 });
 
 test('a directory that was there keeps its mode', async (t) => {

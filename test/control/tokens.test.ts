@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import type { TokenSource } from '../../init/bundle/control.ts';
 import { createControl } from '../../init/control/control.ts';
@@ -418,6 +420,62 @@ test('who has no token cannot use up the share of those who have one', async (t)
   assert.deepEqual(statuses, [401, 401, 429, 429]);
   assert.equal((await go('/v1/status', token)).status, 200);
   assert.equal((await go('/healthz')).status, 200);
+});
+
+test('who may only look cannot use up the share of who commands', async (t) => {
+  const [read, operate] = [madeUp(), madeUp()];
+  const { go } = await world(
+    t,
+    { read: file(t, read).source, operate: file(t, operate).source },
+    { limits: { requests: { burst: 2, perSecond: 0.001 } } },
+  );
+  const statuses = [];
+  for (let i = 0; i < 3; i++) statuses.push((await go('/v1/status', read)).status);
+  assert.deepEqual(statuses, [200, 200, 429]);
+  assert.equal((await go(RESTART, operate)).status, 202);
+});
+
+test('of two Authorization headers none counts', async (t) => {
+  const token = madeUp();
+  const { port } = await world(t, { read: file(t, token).source });
+  const two = `Authorization: Bearer ${token}\r\nAuthorization: Bearer ${token}\r\n`;
+  const client = connect(port, '127.0.0.1');
+  client.end(`GET /v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n${two}\r\n`);
+  assert.match(await text(client), /^HTTP\/1\.1 401 /);
+});
+
+/** A Vault that answers with these bytes, and ends the connection or does not. */
+async function rawVault(t: TestContext, bytes: string, isEnded: boolean): Promise<TokenSource> {
+  const server = createServer((socket) => {
+    t.after(() => socket.destroy());
+    socket.on('error', () => {});
+    socket.once('data', () => (isEnded ? socket.end(bytes) : socket.write(bytes)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : undefined;
+  const token = file(t, madeUp()).source;
+  const vault = { address: `http://127.0.0.1:${port}`, prefix: 'secret/data/agent', deployment_hash: 'hash', token };
+  return { refresh: 60_000, vault };
+}
+
+test('an answer of Vault may end with its connection', async (t) => {
+  const token = madeUp();
+  const answer = `HTTP/1.0 200 OK\r\n\r\n{"data":{"data":{"token":"${token}"}}}`;
+  const { go, told } = await world(t, { read: await rawVault(t, answer, true) });
+  await until(() => told.length > 0, 'Vault is asked');
+  assert.equal((await go('/v1/status', token)).status, 200, told.join());
+});
+
+test('an answer of Vault that never ends is none, whatever has come of it', async (t) => {
+  for (const length of ['', 'Content-Length: 100\r\n']) {
+    const answer = `HTTP/1.0 200 OK\r\n${length}\r\n{"data":{"data":{"token":"${madeUp()}"}}}`;
+    const { told, status } = await world(t, { read: await rawVault(t, answer, false) }, { timing: { timeout: 200 } });
+    await until(() => told.length > 0, 'Vault is asked');
+    assert.match(told.join(), /has not answered whole: no answer in time; nobody gets in by it/);
+    assert.equal(status()[0]?.known, false);
+  }
 });
 
 test('a command by a unix socket names the user and the process that gave it', async (t) => {

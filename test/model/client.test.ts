@@ -139,6 +139,12 @@ describe('a call that fails', () => {
       { kind: 'raw', body: '<html>' },
       { kind: 'malformed', detail: 'it is no chat completion' },
     ],
+    [
+      'an error with status 200',
+      {},
+      { kind: 'raw', body: '{"error":{"message":"no such adapter"}}' },
+      { kind: 'refused', status: 200, detail: 'no such adapter' },
+    ],
     ['an answer without choices', {}, { kind: 'raw', body: '{"choices":[]}' }, { kind: 'empty', finish: undefined }],
     [
       'a question that is too long',
@@ -308,6 +314,29 @@ describe('JSON of an answer', () => {
         else assert.deepEqual(JSON.parse(jsonText(text)), JSON.parse(json));
       }),
     );
+  });
+});
+
+describe('a server that never comes to an end', () => {
+  it('ends in a timeout at the deadline, or as cancelled, also where an answer ends with its connection', async (t) => {
+    const server = createServer((_, response) => {
+      // Neither a length nor chunks: how HTTP/1.0 answers.
+      response.removeHeader('transfer-encoding');
+      response.write(': ping\n\n');
+    });
+    const client = createSidecarLlmClient({ baseUrl: await listening(t, server), model: 'base', deadline_ms: 200 });
+    const timeout = { kind: 'timeout', deadline_ms: 200 };
+    assert.deepEqual(await faultOf(client.prompt('s', 'u')), timeout);
+    assert.deepEqual(await faultOf(piecesOf(client.stream('s', 'u'))), timeout);
+    const giveUp = new AbortController();
+    server.once('request', () => setImmediate(() => giveUp.abort()));
+    const call = { signal: giveUp.signal, deadline_ms: 60_000 };
+    assert.deepEqual(await faultOf(piecesOf(client.stream('s', 'u', call))), { kind: 'cancelled' });
+  });
+
+  it('may be waited for without end', async (t) => {
+    const { client } = await makeWorld(t, {}, { deadline_ms: Number.POSITIVE_INFINITY });
+    assert.match(await client.prompt('s', 'u'), /./);
   });
 });
 

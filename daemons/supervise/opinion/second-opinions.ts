@@ -2,6 +2,7 @@ import type { Log } from '../../log/log.ts';
 import type { SidecarLlmClient } from '../../model/client.ts';
 import { SidecarLlmError } from '../../model/fault.ts';
 import type { Scanner } from '../../scanner/finding.ts';
+import { printable } from '../../text/printable.ts';
 import { fitForLog } from '../incident-draft.ts';
 import type { Proposal } from '../proposal.ts';
 import type { Desk } from '../queue/desk.ts';
@@ -151,7 +152,7 @@ function tellState(log: Log, state: ModelState, model: string, models: readonly 
   }
   log('info', `the model is ready: ${model} is asked for a second opinion`, { event: 'model-ready', model });
   if (models.includes(model)) return;
-  log('warn', `the model server has no ${model}; it has ${models.slice(0, 10).join(', ')}`, {
+  log('warn', `the model server has no ${model}; it has ${printable(models.slice(0, 10).join(', '))}`, {
     event: 'model-unknown',
     model,
   });

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import type { VaultSource } from '../../bundle/control.ts';
-import { readBody } from '../body.ts';
+import { readMessage } from '../body.ts';
 
 /** An answer of KV v2 with one small secret is far below this, in bytes. */
 const MOST_BYTES = 65_536;
@@ -27,9 +27,11 @@ export async function readVault(vault: VaultSource, credential: string, signal: 
     throw new Error(`${url.origin} cannot be reached: ${reasonOf(error, signal)}`);
   });
   response.on('error', () => {});
-  const body = await readBody(response, MOST_BYTES).catch((error: unknown) => {
-    throw new Error(`${url.origin} has not answered whole: ${reasonOf(error, signal)}`);
-  });
+  const body = await readMessage(response, MOST_BYTES)
+    .finally(() => signal.throwIfAborted())
+    .catch((error: unknown) => {
+      throw new Error(`${url.origin} has not answered whole: ${reasonOf(error, signal)}`);
+    });
   response.destroy();
   if (response.statusCode !== 200)
     throw new Error(`${url.origin} ${refusalOf(response.statusCode ?? 0, url.pathname)}`);
