@@ -112,6 +112,7 @@ export function createBridge({ settings, policy, managers, log }: BridgeOptions)
       void interceptor.handle(request, response);
       return true;
     },
+    refusalAt: interceptor.refusalAt,
     onRequest(path, status, asked) {
       metrics.countHttp(path, status);
       if (!REFUSALS.has(status)) return;

@@ -28,6 +28,10 @@ const TOOLS_MS = 2500;
 const STOP_MS = 7500;
 
 const log = createLog('mcp-bridge');
+process.on('uncaughtException', (error) => {
+  log('error', `mcp-bridge ends, since something in it went wrong: ${error.message}`, { event: 'internal-fault' });
+  process.exit(EXIT_FAILED);
+});
 await main();
 
 async function main(): Promise<void> {

@@ -26,11 +26,33 @@ export interface Metrics {
   render(): string;
 }
 
-/** Methods come from clients; beyond so many they are counted as `other`. */
+/** Paths, codes and tools come from clients and from policies; beyond so many they are counted together. */
 const MOST_SERIES = 200;
 const SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120];
 const SESSION_SECONDS = [1, 10, 60, 300, 1800, 7200, 43_200];
-const KNOWN_METHOD = /^[a-z]+(\/[a-zA-Z]+){0,2}$/;
+/** Requests that clients make. Another is counted as `other`: names that a client makes up must not take the place of these. */
+const METHODS: ReadonlySet<string> = new Set([
+  'initialize',
+  'server/discover',
+  'ping',
+  'tools/list',
+  'tools/call',
+  'prompts/list',
+  'prompts/get',
+  'resources/list',
+  'resources/templates/list',
+  'resources/read',
+  'resources/subscribe',
+  'resources/unsubscribe',
+  'subscriptions/listen',
+  'completion/complete',
+  'logging/setLevel',
+  'tasks/list',
+  'tasks/get',
+  'tasks/result',
+  'tasks/update',
+  'tasks/cancel',
+]);
 
 /** Creates the metrics; nothing is counted yet. */
 export function createMetrics(gauges: Gauges): Metrics {
@@ -81,7 +103,7 @@ export function createMetrics(gauges: Gauges): Metrics {
 
   return {
     countMessage(method, outcome, duration_ms) {
-      const label = KNOWN_METHOD.test(method) ? method : 'other';
+      const label = METHODS.has(method) ? method : 'other';
       messages.add({ direction: 'inbound', status: 'error' in outcome ? 'error' : 'ok', method: label });
       duration.observe({ method: label }, duration_ms / 1000);
       if ('error' in outcome) errors.add({ code: String(outcome.error.code) });

@@ -62,7 +62,7 @@ export function readSettings(
   problems.push(...reports.problems);
   const settings: Settings = {
     file,
-    listen: variables.MCP_BRIDGE_LISTEN || '::',
+    listen: variables.MCP_BRIDGE_LISTEN || '127.0.0.1',
     port: number('MCP_BRIDGE_PORT', 8090, 65_535),
     metricsPort: number('MCP_BRIDGE_METRICS_PORT', 8091, 65_535),
     hosts: new Set([...OWN_HOSTS, ...more]),

@@ -51,6 +51,10 @@ const TAKE_IN_EVERY_MS = 250;
 const MOST_FAULTS_TOLD_PER_MINUTE = 20;
 
 const log = createLog('supervise');
+process.on('uncaughtException', (error) => {
+  log('error', `supervise ends, since something in it went wrong: ${error.message}`, { event: 'internal-fault' });
+  process.exit(EXIT_FAILED);
+});
 await main();
 
 async function main(): Promise<void> {

@@ -14,8 +14,31 @@ export function unprintablePlace(text: string): string | undefined {
   return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}: ${escaped(match[0])} is not taken: it is a character that cannot be seen`;
 }
 
+/** Lines that are told of letters beyond ASCII. */
+const MOST_LINES_TOLD = 5;
+
+/** Where letters stand that may only look like others (a Cyrillic "a" in the name of a host), for a person: a line each, the first few. */
+export function lookalikePlaces(text: string): readonly string[] {
+  return text
+    .split('\n')
+    .flatMap((line, at) => {
+      const letters = [...new Set(line.match(/[^\p{ASCII}]/gu))];
+      const told = letters.map(
+        (letter) => `${letter} (U+${codeOf(letter).toString(16).toUpperCase().padStart(4, '0')})`,
+      );
+      return letters.length === 0
+        ? []
+        : [`line ${at + 1} holds letters that may only look like others: ${told.join(', ').slice(0, 200)}`];
+    })
+    .slice(0, MOST_LINES_TOLD);
+}
+
+function codeOf(character: string): number {
+  return character.codePointAt(0) ?? 0;
+}
+
 function escaped(character: string): string {
-  const code = character.codePointAt(0) ?? 0;
+  const code = codeOf(character);
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
 }
 

@@ -76,7 +76,7 @@ const when = z.strictObject({
     z.optional(globs),
     'What is asked for: the name in tools/call and prompts/get, the uri in resources/read.',
   ),
-  agents: key(z.optional(globs), 'Names of agents, as the bridge knows them.'),
+  agents: key(z.optional(globs), 'Names of agents, as they call themselves (X-Agent-ID).'),
   sessions: key(z.optional(globs), 'Names of sessions.'),
   arguments: key(z.optional(listOf(valueTest, 32)), 'Tests of the arguments; all must hold.'),
   result: key(z.optional(listOf(valueTest, 32)), 'Tests of the result, for direction result; all must hold.'),
@@ -109,10 +109,13 @@ export const policyRule = z.strictObject({
     'For modify: values to put into the arguments (for direction result: into the result).',
   ),
   remove: key(z.optional(listOf(path, 32)), 'For modify: places to take out.'),
-  paths: key(z.optional(listOf(path, 32)), 'For redact: places whose values are hidden.'),
+  paths: key(
+    z.optional(listOf(path, 32)),
+    'For redact: places whose values are hidden, in the arguments or in the result.',
+  ),
   patterns: key(
     z.optional(listOf(pattern, 32)),
-    'For redact: regular expressions (RE2) whose matches are hidden in every text.',
+    'For redact: regular expressions (RE2) whose matches are hidden in every text, and in whole numbers of eight digits and more.',
   ),
   timeout: key(z.optional(duration), 'For ask: how long a person has. Then the answer is no. Default 30s.'),
 });

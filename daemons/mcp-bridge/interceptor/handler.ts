@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from '../../log/log.ts';
 import type { Enforcer } from '../policy/enforce.ts';
+import { MOST_LEVELS } from '../policy/json.ts';
 import { type Body, readBody } from '../serve/body.ts';
 import { createContexts } from './context.ts';
 import { answerAfter, answerBefore, type Caller, refusal } from './docker.ts';
@@ -25,10 +26,13 @@ export interface InterceptorOptions {
 export interface Interceptor {
   /** Whether this path is one of the interceptor's. `path` is without a query. */
   handles(path: string): boolean;
+  /** The body that refuses a request before it is looked at; undefined where the path is none of the interceptor's. */
+  refusalAt(path: string, reason: string): string | undefined;
   /** Answers one request, whatever happens. Never rejects. */
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
 }
 
+const FAILED = 'the interceptor failed';
 const TEN_MINUTES = 600_000;
 const TEN_MEBIBYTES = 10 * 1024 ** 2;
 
@@ -64,7 +68,14 @@ export function createInterceptor(options: InterceptorOptions): Interceptor {
     '/intercept/after': (request, signal) => polis('after', request, signal),
   };
 
+  function refusalAt(path: string, reason: string): string | undefined {
+    if (!Object.hasOwn(PATHS, path)) return undefined;
+    if (path.startsWith('/intercept/')) return JSON.stringify(refused(200, reason).body);
+    return refusal(`The call is blocked: ${reason}`);
+  }
+
   return {
+    refusalAt,
     handles: (path) => Object.hasOwn(PATHS, path),
     async handle(request, response) {
       const gone = new AbortController();
@@ -79,10 +90,7 @@ export function createInterceptor(options: InterceptorOptions): Interceptor {
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         log('error', `the interceptor failed: ${reason}; the call is blocked`, { event: 'interceptor-failed', path });
-        const text = path.startsWith('/intercept/')
-          ? JSON.stringify(refused(200, 'the interceptor failed').body)
-          : refusal('The call is blocked: the interceptor failed');
-        send(response, { status: 200, text });
+        send(response, { status: 200, text: refusalAt(path, FAILED) ?? refusal(FAILED) });
       }
     },
   };
@@ -104,6 +112,8 @@ function faultOf(body: Exclude<Body, { readonly kind: 'text' }>, maxBody: number
   switch (body.kind) {
     case 'too-large':
       return `the body is larger than ${maxBody} bytes`;
+    case 'too-deep':
+      return `the body is nested more than ${MOST_LEVELS} levels deep`;
     case 'not-utf8':
       return 'the body is not UTF-8';
     case 'aborted':

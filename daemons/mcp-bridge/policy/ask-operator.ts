@@ -9,6 +9,8 @@ import type { Redactor } from './redact.ts';
 const MOST_ASKED = 32;
 /** Characters of what is judged that a person is shown. */
 const LONGEST_EXCERPT = 2000;
+/** Characters of one text in it, tried in turn. */
+const LONGEST_TEXTS = [1000, 300, 100, 30];
 
 export interface AskOperatorOptions {
   readonly reporter: Reporter;
@@ -55,10 +57,22 @@ function factsOf(exchange: Exchange, rule: string, redactor: Redactor): Readonly
   };
 }
 
-/** The beginning, cut where a word ends: half of a secret would not be recognised as one. */
+/**
+ * Long texts in it are cut until all of it fits, so that no argument hides behind another; then the whole, where a word ends: half of a secret
+ * would not be recognised as one.
+ */
 function excerpt(value: JsonValue, redactor: Redactor): string {
-  const text = redactor.mask(JSON.stringify(value));
-  if (text.length <= LONGEST_EXCERPT) return text;
-  const begin = text.slice(0, LONGEST_EXCERPT).replace(/[^\s,:"]+$/u, '');
-  return `${begin}… (${text.length} characters in all)`;
+  const whole = redactor.mask(JSON.stringify(value));
+  if (whole.length <= LONGEST_EXCERPT) return whole;
+  for (const longest of LONGEST_TEXTS) {
+    const text = redactor.mask(JSON.stringify(value, (_key, one: JsonValue) => shortened(one, longest, redactor)));
+    if (text.length <= LONGEST_EXCERPT) return `${text} (long texts are cut: ${whole.length} characters in all)`;
+  }
+  const begin = whole.slice(0, LONGEST_EXCERPT).replace(/[^\s,:"]+$/u, '');
+  return `${begin}… (${whole.length} characters in all)`;
+}
+
+function shortened(value: JsonValue, longest: number, redactor: Redactor): JsonValue {
+  if (typeof value !== 'string' || value.length <= longest) return value;
+  return `${redactor.mask(value).slice(0, longest)}…`;
 }

@@ -1,6 +1,15 @@
 import type { Log } from '../../log/log.ts';
 import { isObject, type JsonObject, type JsonValue } from './json.ts';
-import { applyChanges, type Decision, describe, type Exchange, judge, type Redaction, type Rules } from './judge.ts';
+import {
+  applyChanges,
+  type Decision,
+  describe,
+  type Exchange,
+  judge,
+  type Redaction,
+  type Rules,
+  withJudged,
+} from './judge.ts';
 import { type Redactor, redactByRule } from './redact.ts';
 
 /** What to do with one message. */
@@ -153,11 +162,11 @@ function withParams(exchange: Exchange, params: JsonValue): Exchange {
   return { ...exchange, params };
 }
 
+/** What clients ask for goes without known secrets too, where a rule hides something in it. */
 function redacted(exchange: Exchange, redaction: Redaction, redactor: Redactor): Exchange {
-  if (exchange.direction === 'result') {
-    return { ...exchange, result: redactByRule(exchange.result ?? null, redaction) };
-  }
-  return withParams(exchange, redactByRule(redactor.known(exchange.params), redaction));
+  const isResult = exchange.direction === 'result';
+  const clean = isResult ? exchange : withParams(exchange, redactor.known(exchange.params));
+  return withJudged(clean, redaction.paths, (judged) => redactByRule(judged, redaction));
 }
 
 function passed(exchange: Exchange, made: Exchange, decision: Decision): Verdict {

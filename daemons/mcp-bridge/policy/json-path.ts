@@ -65,8 +65,15 @@ function readSegment(rest: string): { readonly segment: Segment; readonly length
 /** What one walk may look at. A value with more parts cannot be judged. */
 const MOST_VISITED = 200_000;
 
-/** The values at the end of `path`. Throws where the value is too large to be looked through. */
-export function valuesAt(root: JsonValue | undefined, path: JsonPath): readonly JsonValue[] {
+/**
+ * The values at the end of `path`. `onName` is called with each value in which a name is looked for. Throws where the value is too large to be
+ * looked through.
+ */
+export function valuesAt(
+  root: JsonValue | undefined,
+  path: JsonPath,
+  onName: (holder: JsonValue, name: string) => void = () => undefined,
+): readonly JsonValue[] {
   if (root === undefined) return [];
   let visited = 0;
   const look = (): void => {
@@ -78,6 +85,7 @@ export function valuesAt(root: JsonValue | undefined, path: JsonPath): readonly 
     const holders = deep ? withDescendants(found, look) : found;
     const next: JsonValue[] = [];
     for (const holder of holders) {
+      if (typeof pick === 'string') onName(holder, pick);
       for (const value of childrenAt(holder, pick)) {
         look();
         next.push(value);

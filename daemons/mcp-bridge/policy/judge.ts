@@ -3,6 +3,7 @@ import type { RE2JS } from 're2js';
 import { createEffort, type Effort } from './effort.ts';
 import { isObject, type JsonObject, type JsonValue, objectOf, textOf } from './json.ts';
 import { type JsonPath, valuesAt, withoutValueAt, withValueAt } from './json-path.ts';
+import { checkNaming, checkSpelling, checkUri, readingsOf } from './spelling.ts';
 
 /**
  * Which way a message goes: `request` from client to tool, `tool-request` from tool to client (sampling, elicitation, roots; in MCP
@@ -107,6 +108,7 @@ export interface Decision {
 export function judge({ mode, otherwise, rules }: Rules, exchange: Exchange): Decision {
   const enforced = mode === 'blocking';
   const effort = createEffort();
+  if (exchange.direction === 'request' && isNaming(exchange.method)) checkNaming(exchange.params);
   const rule = rules.find((each) => matches(each, exchange, effort));
   if (rule !== undefined) return { action: rule.action, rule: rule.name, reason: rule.reason, enforced };
   const { direction, method } = exchange;
@@ -151,13 +153,24 @@ function matches(rule: Rule, exchange: Exchange, effort: Effort): boolean {
   if (rule.sessions?.(session) === false) return false;
   if (rule.names !== undefined) {
     const name = nameIn(exchange);
+    if (name !== undefined && isOfResources(method)) checkUri(name);
     if (name === undefined || !rule.names(name)) return false;
   }
-  const how: How = { every: LETS_PASS.has(rule.action.kind), effort };
+  // A result holds what names it likes; a request none that the rules could miss.
+  const onName = direction === 'result' ? undefined : checkSpelling;
+  const how: How = { every: LETS_PASS.has(rule.action.kind), effort, onName };
   return (
     rule.arguments.every((test) => holds(test, argumentsIn(exchange), how)) &&
     rule.result.every((test) => holds(test, exchange.result, how))
   );
+}
+
+function isNaming(method: string): boolean {
+  return HAS_ARGUMENTS.has(method) || isOfResources(method);
+}
+
+function isOfResources(method: string): boolean {
+  return method.startsWith('resources/');
 }
 
 /** For these a single value that passes is not enough: `paths: ["/project/a", "/etc/shadow"]` is not within /project. */
@@ -165,7 +178,7 @@ const LETS_PASS: ReadonlySet<Action['kind']> = new Set(['allow', 'modify', 'reda
 
 /** What a request asks for by name. */
 export function nameIn({ method, params }: Pick<Exchange, 'method' | 'params'>): string | undefined {
-  const key = method.startsWith('resources/') ? 'uri' : 'name';
+  const key = isOfResources(method) ? 'uri' : 'name';
   return Object.hasOwn(params, key) ? textOf(params[key]) : undefined;
 }
 
@@ -180,14 +193,16 @@ interface How {
   /** Whether all values have to pass, and not only one. */
   readonly every: boolean;
   readonly effort: Effort;
+  /** Called with each value in which a name is looked for. */
+  readonly onName: typeof checkSpelling | undefined;
 }
 
-function holds({ path, test }: ValueTest, root: JsonValue | undefined, { every, effort }: How): boolean {
-  const values = valuesAt(root, path);
+function holds({ path, test }: ValueTest, root: JsonValue | undefined, { every, effort, onName }: How): boolean {
+  const values = valuesAt(root, path, onName);
   if (test.kind === 'exists') return values.length > 0 === test.expected;
   if (values.length === 0) return false;
   const passesOne = (value: JsonValue): boolean => passes(test, value, effort);
-  return every ? values.every(passesOne) : values.some(passesOne);
+  return every ? values.every(passesOne) : values.some((value) => readingsOf(value).some(passesOne));
 }
 
 function passes(test: Exclude<Test, { readonly kind: 'exists' }>, value: JsonValue, effort: Effort): boolean {
@@ -217,11 +232,26 @@ function isWithin(path: string, folder: string): boolean {
   return folder === '/' || normal === folder || normal.startsWith(`${folder}/`);
 }
 
-/** The params (of a request) or the result with `changes` made. Throws where a path does not fit. */
+/** The arguments (of a request) or the result with `changes` made. Throws where a path does not fit. */
 export function applyChanges(exchange: Exchange, changes: readonly ArgumentChange[]): Exchange {
+  const paths = changes.map(({ path }) => path);
+  return withJudged(exchange, paths, (judged) => changedBy(changes, judged));
+}
+
+/**
+ * The message with what paths count from made anew: the arguments of a request, or the result. Throws where a name on one of the `paths` is
+ * spelled in a way that they would miss.
+ */
+export function withJudged(
+  exchange: Exchange,
+  paths: readonly JsonPath[],
+  change: (judged: JsonValue) => JsonValue,
+): Exchange {
   const { direction, method, params } = exchange;
-  if (direction === 'result') return { ...exchange, result: changedBy(changes, exchange.result ?? null) };
-  const made = changedBy(changes, argumentsIn(exchange));
+  if (direction === 'result') return { ...exchange, result: change(exchange.result ?? null) };
+  const judged = argumentsIn(exchange);
+  for (const path of paths) valuesAt(judged, path, checkSpelling);
+  const made = change(judged);
   if (!isObject(made)) throw new Error('arguments are a map');
   return { ...exchange, params: HAS_ARGUMENTS.has(method) ? { ...params, arguments: made } : made };
 }

@@ -1,5 +1,5 @@
 import { covered } from '../../known-secrets/cover.ts';
-import type { NamedSecret } from '../../known-secrets/forms.ts';
+import { type NamedSecret, SHORTEST_FORM } from '../../known-secrets/forms.ts';
 import { matcherOf } from '../../known-secrets/matcher.ts';
 import type { Scanner } from '../../scanner/finding.ts';
 import { createEffort } from './effort.ts';
@@ -79,9 +79,14 @@ export function redactByRule(value: JsonValue, { paths, patterns }: Redaction): 
 
 const REDACTED = '[redacted]';
 
-/** A copy with every text changed, names of keys as well; the value itself where nothing changes. */
+/** A copy with every text changed, names of keys and long numbers as well; the value itself where nothing changes. */
 function withTexts(value: JsonValue, change: (text: string) => string): JsonValue {
   if (typeof value === 'string') return change(value);
+  if (isLikeSecret(value)) {
+    const text = String(value);
+    const made = change(text);
+    return made === text ? value : made;
+  }
   if (isList(value)) {
     const items = value.map((item) => withTexts(item, change));
     return items.every((item, index) => item === value[index]) ? value : items;
@@ -94,6 +99,11 @@ function withTexts(value: JsonValue, change: (text: string) => string): JsonValu
     return made;
   });
   return isSame ? value : Object.fromEntries(entries);
+}
+
+/** A number may be a secret that is all digits; no shorter one is looked for. */
+function isLikeSecret(value: JsonValue): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) >= 10 ** (SHORTEST_FORM - 1);
 }
 
 /** More texts than this with findings are not told apart: the whole is withheld. */
@@ -136,6 +146,7 @@ function allTexts(value: JsonValue): string {
 
 function* textsIn(value: JsonValue): Generator<string> {
   if (typeof value === 'string') yield value;
+  else if (isLikeSecret(value)) yield String(value);
   else if (isList(value)) for (const item of value) yield* textsIn(item);
   else if (isObject(value)) {
     for (const [key, item] of Object.entries(value)) {

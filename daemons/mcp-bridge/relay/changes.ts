@@ -2,6 +2,7 @@ import { isList, isObject, type JsonObject, objectOf } from '../policy/json.ts';
 import { CODE, META } from './protocol.ts';
 import type { Route } from './route.ts';
 import { failure, type Notification, type Outcome, withMeta } from './rpc.ts';
+import type { Watch } from './session-state.ts';
 
 /** Change notifications of a legacy tool, for whoever wants them. */
 export interface Changes {
@@ -10,12 +11,12 @@ export interface Changes {
   /** Hears every change until the returned function is called. */
   hear(listener: (notification: Notification) => void): () => void;
   /** Watches a resource at the tool until the returned function is called. Rejects never; the outcome is the tool's. */
-  watch(uri: string): Promise<{ readonly outcome: Outcome; readonly end: () => void }>;
+  watch(uri: string): Promise<Watch>;
   /** `subscriptions/listen` of 2026-07-28: lasts until the client is gone. */
   listen(route: Route, capabilities: JsonObject): Promise<Outcome>;
 }
 
-/** Sends `resources/subscribe` or `resources/unsubscribe` to the tool. */
+/** Sends `resources/subscribe` or `resources/unsubscribe` to the tool. Never rejects. */
 export type Subscribe = (method: 'resources/subscribe' | 'resources/unsubscribe', uri: string) => Promise<Outcome>;
 
 /** Resources that one listener may watch. */
@@ -36,7 +37,7 @@ export function createChanges(subscribe: Subscribe): Changes {
     return () => void listeners.delete(listener);
   }
 
-  async function watch(uri: string): Promise<{ outcome: Outcome; end: () => void }> {
+  async function watch(uri: string): Promise<Watch> {
     const known = watched.get(uri) ?? { count: 0, outcome: subscribe('resources/subscribe', uri) };
     watched.set(uri, known);
     known.count += 1;

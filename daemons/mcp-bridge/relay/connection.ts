@@ -1,4 +1,4 @@
-import { isObject, type JsonObject } from '../policy/json.ts';
+import { isObject, type JsonObject, MOST_LEVELS } from '../policy/json.ts';
 import { type DroppedLine, describeEnd, type ToolEnd, type ToolProcess } from '../tools/process.ts';
 import { CODE, META } from './protocol.ts';
 import {
@@ -244,10 +244,11 @@ export async function openConnection(
 
   function onDropped(dropped: DroppedLine): void {
     if (typeof dropped.id !== 'number') return;
-    settle(
-      dropped.id,
-      failure(CODE.internal, `The tool "${tool}" answered with ${dropped.bytes} bytes, more than may be passed on`),
-    );
+    const what =
+      dropped.why === 'too-deep'
+        ? `more than ${MOST_LEVELS} levels of nesting`
+        : `${dropped.bytes} bytes, more than may be passed on`;
+    settle(dropped.id, failure(CODE.internal, `The tool "${tool}" answered with ${what}`));
   }
 
   return {

@@ -1,11 +1,12 @@
 import type { Enforcer, Verdict } from '../policy/enforce.ts';
-import { isObject, type JsonObject, type JsonValue, objectOf, parseJson, textOf } from '../policy/json.ts';
+import { isList, isObject, type JsonObject, type JsonValue, objectOf, parseJson, textOf } from '../policy/json.ts';
 import type { Direction } from '../policy/judge.ts';
 import { refusedResult } from '../policy/refusal.ts';
 import type { CallBudget } from './call-budget.ts';
-import { INTERACTIVE } from './protocol.ts';
+import { CODE, INTERACTIVE } from './protocol.ts';
 import type { Caller, Client, Endpoint, Route, Upstream } from './route.ts';
 import { failure, INEXACT, type Notification, type Outcome, type Request, type RpcError } from './rpc.ts';
+import { createTasks, isAboutTask, type Origin, tellsOfTask } from './tasks.ts';
 
 /** Blocked by the policy: a code of our own, outside what JSON-RPC reserves (2026-07-28, error codes). */
 export const BLOCKED = 403;
@@ -21,9 +22,15 @@ export interface GuardOptions {
   readonly onInspected: (verdict: 'passed' | 'blocked') => void;
 }
 
+const INITIALIZE = 'initialize';
+
+/** Of a request what its outcome is judged by. */
+type Asked = Origin & { readonly caller: Caller; readonly signal: AbortSignal | undefined };
+
 /** A tool behind the policy: what clients ask, what the tool answers, tells and asks, is judged one by one. */
 export function createGuard(endpoint: Endpoint, options: GuardOptions): Endpoint {
   const { tool, budget } = options;
+  const tasks = createTasks();
 
   function check(
     direction: Direction,
@@ -43,34 +50,90 @@ export function createGuard(endpoint: Endpoint, options: GuardOptions): Endpoint
     const refusal = isCall ? budget.enter(caller.agent) : undefined;
     if (refusal !== undefined) return failure(TOO_MANY, refusal);
     try {
+      const origin = isAboutTask(method) ? tasks.originOf(caller, params.taskId) : undefined;
+      if (isAboutTask(method) && origin === undefined)
+        return failure(CODE.invalidParams, 'Invalid params: no task of this caller has this taskId');
       const checked = check('request', caller, method, params, signal);
       const verdict = checked instanceof Promise ? await checked : checked;
       if (!verdict.pass) return refused(method, verdict.message);
-      const told = inOrder((notification) => judgeNotification(notification, route));
+      const told = inOrder((notification) => judgeNotification(notification, caller, route.notify, signal));
       const passed = { ...route, params: verdict.isChanged ? verdict.params : params, notify: told.send };
       const outcome = await call(passed);
       await told.done();
-      return await judgeOutcome(passed, outcome);
+      if ('error' in outcome) return await judgeOutcome(passed, outcome);
+      if (origin === undefined) {
+        tasks.note(passed, outcome.result);
+        return await judgeOutcome(passed, method === 'tasks/list' ? ownTasks(outcome.result, caller) : outcome);
+      }
+      if (method === 'tasks/result') return await judgeOutcome({ ...passed, ...origin }, outcome);
+      return await judgeOutcome(passed, { result: await judgeEnd(outcome.result, caller, origin, signal) });
     } finally {
       if (isCall) budget.leave();
     }
   }
 
-  function judgeNotification(notification: Notification, route: Route): undefined | Promise<void> {
+  /** Undefined where it was judged at once; `notify` hears it, as far as it passes. */
+  function judgeNotification(
+    notification: Notification,
+    caller: Caller,
+    notify: (notification: Notification) => void,
+    signal?: AbortSignal,
+  ): undefined | Promise<void> {
     const { method, params } = notification;
-    const checked = check('result', route.caller, method, {}, route.signal, params);
+    if (tellsOfTask(params)) return judgeTaskNotification(notification, caller, notify, signal);
+    const checked = check('result', caller, method, {}, signal, params);
     const pass = (verdict: Verdict): void => {
       if (!verdict.pass) return;
-      route.notify(verdict.isChanged ? { ...notification, params: objectOf(verdict.result) } : notification);
+      notify(verdict.isChanged ? { ...notification, params: objectOf(verdict.result) } : notification);
     };
     if (checked instanceof Promise) return checked.then(pass);
     pass(checked);
     return undefined;
   }
 
-  async function judgeOutcome(route: Route, outcome: Outcome): Promise<Outcome> {
-    const { caller, method, params, signal } = route;
-    if ('result' in outcome && isObject(outcome.result.inputRequests)) return await judgeInputs(route, outcome.result);
+  /** What a task asks and how it ended is judged as if its client had asked for it. */
+  async function judgeTaskNotification(
+    notification: Notification,
+    caller: Caller,
+    notify: (notification: Notification) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { method, params } = notification;
+    const origin = tasks.originOf(caller, params.taskId);
+    if (origin === undefined) return;
+    const outcome: Outcome = { result: await judgeEnd(params, caller, origin, signal) };
+    const judged = await judgeOutcome({ caller, method, params: {}, signal }, outcome);
+    if ('result' in judged) notify({ ...notification, params: judged.result });
+  }
+
+  /** The task's state with what it ended with as the policy lets it pass: the result of what began it. */
+  async function judgeEnd(
+    state: JsonObject,
+    caller: Caller,
+    { method, params }: Origin,
+    signal: AbortSignal | undefined,
+  ): Promise<JsonObject> {
+    const end = isObject(state.error)
+      ? { error: errorFrom(state.error, { code: CODE.internal, message: 'The task failed' }) }
+      : isObject(state.result)
+        ? { result: state.result }
+        : undefined;
+    if (end === undefined) return state;
+    const { result: _result, error: _error, ...rest } = state;
+    const judged = await judgeOutcome({ caller, method, params, signal }, end);
+    return 'result' in judged ? { ...rest, result: judged.result } : { ...rest, error: { ...judged.error } };
+  }
+
+  /** Of the tasks that the process knows, those of this caller. */
+  function ownTasks(result: JsonObject, caller: Caller): Outcome {
+    if (!isList(result.tasks)) return { result };
+    const own = result.tasks.filter((task) => tasks.originOf(caller, objectOf(task).taskId) !== undefined);
+    return { result: { ...result, tasks: own } };
+  }
+
+  async function judgeOutcome(asked: Asked, outcome: Outcome): Promise<Outcome> {
+    const { caller, method, params, signal } = asked;
+    if ('result' in outcome && isObject(outcome.result.inputRequests)) return await judgeInputs(asked, outcome.result);
     const said: JsonObject = 'result' in outcome ? outcome.result : { ...outcome.error };
     const checked = check('result', caller, method, params, signal, said);
     const verdict = checked instanceof Promise ? await checked : checked;
@@ -81,34 +144,24 @@ export function createGuard(endpoint: Endpoint, options: GuardOptions): Endpoint
   }
 
   /** A result that asks: its questions one by one, and what stands beside them as any other result. */
-  async function judgeInputs(route: Route, { inputRequests, ...rest }: JsonObject): Promise<Outcome> {
-    const requests: Record<string, JsonValue> = {};
+  async function judgeInputs(asked: Asked, { inputRequests, ...rest }: JsonObject): Promise<Outcome> {
+    const { caller, method, params, signal } = asked;
+    const requests: [string, JsonValue][] = [];
     for (const [key, value] of Object.entries(objectOf(inputRequests))) {
       const request = objectOf(value);
-      const method = textOf(request.method);
-      const params = objectOf(request.params);
-      const verdict = await check('tool-request', route.caller, method, params, route.signal);
+      const own = { method: textOf(request.method), params: objectOf(request.params) };
+      const verdict = await check('tool-request', caller, own.method, own.params, signal);
       options.onInspected(verdict.pass ? 'passed' : 'blocked');
-      if (!verdict.pass) return refused(route.method, verdict.message);
-      requests[key] = verdict.isChanged ? { method, params: verdict.params } : { method, params };
+      if (!verdict.pass) return refused(method, verdict.message);
+      requests.push([key, verdict.isChanged ? { ...own, params: verdict.params } : own]);
     }
-    const { caller, method, params, signal } = route;
     const verdict = await check('result', caller, method, params, signal, rest);
     if (!verdict.pass) return refused(method, verdict.message);
-    return { result: { ...objectOf(verdict.result), inputRequests: requests } };
+    return { result: { ...objectOf(verdict.result), inputRequests: Object.fromEntries(requests) } };
   }
 
   function guardedClient(client: Client): Client {
-    const told = inOrder((notification) => {
-      const checked = check('result', client.caller, notification.method, {}, undefined, notification.params);
-      const pass = (verdict: Verdict): void => {
-        if (!verdict.pass) return;
-        client.notify(verdict.isChanged ? { ...notification, params: objectOf(verdict.result) } : notification);
-      };
-      if (checked instanceof Promise) return checked.then(pass);
-      pass(checked);
-      return undefined;
-    });
+    const told = inOrder((notification) => judgeNotification(notification, client.caller, client.notify));
     return { ...client, notify: told.send, ask };
 
     async function ask(
@@ -123,10 +176,21 @@ export function createGuard(endpoint: Endpoint, options: GuardOptions): Endpoint
   }
 
   async function open(client: Client): Promise<Upstream | { readonly error: RpcError }> {
-    const upstream = await endpoint.open(guardedClient(client));
-    if ('error' in upstream) return upstream;
+    const { caller, opening } = client;
+    const asked = await check('request', caller, INITIALIZE, opening, undefined);
+    if (!asked.pass) return failure(BLOCKED, asked.message);
+    const upstream = await endpoint.open(
+      guardedClient(asked.isChanged ? { ...client, opening: asked.params } : client),
+    );
+    const outcome = 'error' in upstream ? { error: upstream.error } : { result: upstream.opened };
+    const judged = await judgeOutcome({ caller, method: INITIALIZE, params: opening, signal: undefined }, outcome);
+    if ('error' in upstream) return 'error' in judged ? judged : upstream;
+    if ('error' in judged) {
+      upstream.close();
+      return judged;
+    }
     return {
-      opened: upstream.opened,
+      opened: judged.result,
       call: (route) => guarded(route, upstream.call),
       tell(notification) {
         const { method, params } = notification;

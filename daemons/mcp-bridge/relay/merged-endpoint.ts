@@ -320,9 +320,10 @@ function withUri(tool: string, item: JsonValue): JsonValue {
 }
 
 function renamed(tool: string, notification: Notification): Notification {
-  if (notification.method !== 'notifications/resources/updated') return notification;
-  const { params } = notification;
-  return { ...notification, params: { ...params, uri: joinUri(tool, textOf(params.uri)) } };
+  const { method, params } = notification;
+  if (method === 'notifications/resources/updated')
+    return { ...notification, params: { ...params, uri: joinUri(tool, textOf(params.uri)) } };
+  return typeof params.taskId === 'string' ? { ...notification, params: renamedResult(tool, params) } : notification;
 }
 
 /** One stream out of those of all tools: acknowledged once, with what any of them grants. */

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { isObject, type JsonObject, type JsonValue, objectOf, textOf } from '../policy/json.ts';
-import { agreedVersion, can, usableCapabilities } from './opening.ts';
+import { agreedVersion, usableCapabilities } from './opening.ts';
 import { CODE, META, MODERN } from './protocol.ts';
 import type { Client, Route, Upstream } from './route.ts';
 import { failure, metaOf, type Notification, type Outcome, type Request, withMeta } from './rpc.ts';
+import { createSessionState, type Watch } from './session-state.ts';
 
 /** Calls a tool of 2026-07-28. Never rejects. */
 export type CallModern = (route: Route) => Promise<Outcome>;
 
 /** A tool that asks again and again is cut off after so many rounds. */
 const MOST_ROUNDS = 16;
-const MOST_WATCHED = 256;
 
 const LIST_CHANGES = { toolsListChanged: true, promptsListChanged: true, resourcesListChanged: true };
 
@@ -21,8 +21,7 @@ const LIST_CHANGES = { toolsListChanged: true, promptsListChanged: true, resourc
 export function openSessionOverModern(client: Client, said: JsonObject, callTool: CallModern): Upstream {
   const clientCapabilities = usableCapabilities(objectOf(client.opening.capabilities));
   const closed = new AbortController();
-  const watches = new Map<string, AbortController>();
-  let logLevel: string | undefined;
+  const state = createSessionState(said, watch);
   let count = 0;
 
   function described(params: JsonObject, more: Record<string, JsonValue | undefined> = {}): JsonObject {
@@ -31,26 +30,14 @@ export function openSessionOverModern(client: Client, said: JsonObject, callTool
       [META.version]: MODERN,
       [META.clientInfo]: clientInfo,
       [META.capabilities]: clientCapabilities,
-      [META.logLevel]: logLevel,
+      [META.logLevel]: state.logLevel(),
       ...more,
     });
   }
 
   async function call(route: Route): Promise<Outcome> {
-    switch (route.method) {
-      case 'ping':
-        return { result: {} };
-      case 'logging/setLevel':
-        if (!can(said, 'logging')) return failure(CODE.methodNotFound, 'Method not found: logging/setLevel');
-        logLevel = textOf(route.params.level);
-        return { result: {} };
-      case 'resources/subscribe':
-        return watch(textOf(route.params.uri));
-      case 'resources/unsubscribe':
-        watches.get(textOf(route.params.uri))?.abort();
-        watches.delete(textOf(route.params.uri));
-        return { result: {} };
-    }
+    const answered = state.answer(route);
+    if (answered !== undefined) return await answered;
     return await inRounds(route);
   }
 
@@ -82,16 +69,13 @@ export function openSessionOverModern(client: Client, said: JsonObject, callTool
     return failed ?? { result: responses };
   }
 
-  function watch(uri: string): Outcome {
-    if (objectOf(objectOf(said.capabilities).resources).subscribe !== true)
-      return failure(CODE.methodNotFound, 'Method not found: resources/subscribe');
-    if (watches.has(uri)) return { result: {} };
-    if (watches.size >= MOST_WATCHED)
-      return failure(CODE.invalidParams, `More than ${MOST_WATCHED} resources to watch`);
+  async function watch(uri: string): Promise<Watch> {
     const ends = new AbortController();
-    watches.set(uri, ends);
+    const end = (): void => ends.abort();
+    if (objectOf(objectOf(said.capabilities).resources).subscribe !== true)
+      return { outcome: failure(CODE.methodNotFound, 'Method not found: resources/subscribe'), end };
     listen({ resourceSubscriptions: [uri] }, ends.signal);
-    return { result: {} };
+    return { outcome: { result: {} }, end };
   }
 
   function listen(notifications: JsonObject, signal: AbortSignal): void {

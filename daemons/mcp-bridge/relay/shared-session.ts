@@ -1,10 +1,11 @@
-import { type JsonObject, objectOf, textOf } from '../policy/json.ts';
+import { objectOf, textOf } from '../policy/json.ts';
 import type { Changes } from './changes.ts';
 import type { LegacyLink, LegacyPool } from './legacy-pool.ts';
-import { agreedVersion, can, usableCapabilities } from './opening.ts';
+import { agreedVersion, usableCapabilities } from './opening.ts';
 import { CODE, INTERACTIVE } from './protocol.ts';
 import { type Client, nowhere, type Route, type Upstream } from './route.ts';
 import { failure, type Notification, type Outcome, type Request } from './rpc.ts';
+import { createSessionState } from './session-state.ts';
 
 export interface SharedSessionOptions {
   readonly pool: LegacyPool;
@@ -13,9 +14,6 @@ export interface SharedSessionOptions {
   readonly timeout: number | undefined;
 }
 
-/** Resources that one session may watch. */
-const MOST_WATCHED = 256;
-
 /**
  * A session of the legacy era over processes that other sessions use as well: what remembers nothing goes over one that all share; what may ask
  * this client something has a process to itself until it is answered. Rejects where the tool cannot be opened.
@@ -23,12 +21,11 @@ const MOST_WATCHED = 256;
 export async function openSharedSession({ pool, changes, client, timeout }: SharedSessionOptions): Promise<Upstream> {
   const { said } = await pool.common();
   const capabilities = usableCapabilities(objectOf(client.opening.capabilities));
-  const watches = new Map<string, () => void>();
-  let logLevel: string | undefined;
+  const state = createSessionState(said, changes.watch);
 
   const deaf = changes.hear((notification) => {
     const isUpdate = notification.method === 'notifications/resources/updated';
-    if (isUpdate ? watches.has(textOf(notification.params.uri)) : notification.method.endsWith('/list_changed'))
+    if (isUpdate ? state.isWatched(textOf(notification.params.uri)) : notification.method.endsWith('/list_changed'))
       client.notify(notification);
   });
 
@@ -41,21 +38,9 @@ export async function openSharedSession({ pool, changes, client, timeout }: Shar
   }
 
   async function dispatch(route: Route): Promise<Outcome> {
-    switch (route.method) {
-      case 'ping':
-        return { result: {} };
-      case 'logging/setLevel':
-        if (!can(said, 'logging')) return failure(CODE.methodNotFound, 'Method not found: logging/setLevel');
-        logLevel = textOf(route.params.level);
-        return { result: {} };
-      case 'resources/subscribe':
-        return await watch(textOf(route.params.uri));
-      case 'resources/unsubscribe':
-        watches.get(textOf(route.params.uri))?.();
-        watches.delete(textOf(route.params.uri));
-        return { result: {} };
-    }
-    const isAsked = Object.keys(capabilities).length > 0 || logLevel !== undefined;
+    const answered = state.answer(route);
+    if (answered !== undefined) return await answered;
+    const isAsked = Object.keys(capabilities).length > 0 || state.logLevel() !== undefined;
     if (INTERACTIVE.has(route.method) && isAsked) return await callAlone(route);
     return await over(await pool.common(), route);
   }
@@ -83,20 +68,12 @@ export async function openSharedSession({ pool, changes, client, timeout }: Shar
   }
 
   async function setLogLevel(link: LegacyLink): Promise<void> {
-    if (logLevel === undefined || link.logLevel === logLevel) return;
-    link.logLevel = logLevel;
+    const level = state.logLevel();
+    if (level === undefined || link.logLevel === level) return;
+    link.logLevel = level;
     const signal = AbortSignal.timeout(10_000);
-    const params: JsonObject = { level: logLevel };
+    const params = { level };
     await link.connection.request({ method: 'logging/setLevel', params, signal, onNotification: nowhere, timeout });
-  }
-
-  async function watch(uri: string): Promise<Outcome> {
-    if (watches.has(uri)) return { result: {} };
-    if (watches.size >= MOST_WATCHED)
-      return failure(CODE.invalidParams, `More than ${MOST_WATCHED} resources to watch`);
-    const { outcome, end } = await changes.watch(uri);
-    if ('result' in outcome) watches.set(uri, end);
-    return outcome;
   }
 
   return {
@@ -105,7 +82,7 @@ export async function openSharedSession({ pool, changes, client, timeout }: Shar
     tell: (_notification: Notification) => undefined,
     close() {
       deaf();
-      for (const end of watches.values()) end();
+      state.end();
     },
   };
 }

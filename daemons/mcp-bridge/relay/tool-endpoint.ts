@@ -61,14 +61,13 @@ export function createToolEndpoint(options: ToolOptions): ToolEndpoint {
   let speaksLegacy = true;
 
   const changes: Changes = createChanges(async (method, uri) => {
-    const { connection } = await pool.common();
-    return await connection.request({
-      method,
-      params: { uri },
-      signal: AbortSignal.timeout(timeout),
-      onNotification: nowhere,
-      timeout,
-    });
+    try {
+      const { connection } = await pool.common();
+      const signal = AbortSignal.timeout(timeout);
+      return await connection.request({ method, params: { uri }, signal, onNotification: nowhere, timeout });
+    } catch (error) {
+      return cannotStart(error);
+    }
   });
   const pool: LegacyPool = createLegacyPool({
     tool: name,

@@ -36,7 +36,7 @@ export function createHttpSse(front: Front, newId: () => string): HttpSse {
       takeUp(given, { request, response, agent });
       return;
     }
-    if ([...lines.values()].filter(({ session }) => session === undefined).length >= MOST_UNOPENED) {
+    if (!makeRoom()) {
       answer(response, 503, undefined, failure(CODE.internal, 'Too many streams are open; try again later'));
       return;
     }
@@ -48,6 +48,17 @@ export function createHttpSse(front: Front, newId: () => string): HttpSse {
       if (line.session === undefined) lines.delete(id);
     });
     reply.event(`/message?session_id=${id}`, { event: 'endpoint' });
+  }
+
+  /** Who has said nothing yet goes for who comes, the oldest first: streams that nobody uses keep nobody out. */
+  function makeRoom(): boolean {
+    const unopened = [...lines.values()].filter(({ session }) => session === undefined);
+    if (unopened.length < MOST_UNOPENED) return true;
+    const oldest = unopened.find(({ isOpening }) => !isOpening);
+    if (oldest === undefined) return false;
+    lines.delete(oldest.id);
+    oldest.reply.close();
+    return true;
   }
 
   function takeUp(id: string, { request, response, agent }: Pick<Arrival, 'request' | 'response' | 'agent'>): void {

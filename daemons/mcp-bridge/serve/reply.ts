@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 /** Between two signs of life on a silent stream. Milliseconds. */
 const KEEP_ALIVE_MS = 15_000;
 
-/** A client that reads nothing is cut off when so many bytes wait for it, so that it holds up nobody else. */
+/** A client that reads nothing is cut off when so many bytes wait for it beside one message, so that it holds up nobody else. */
 const MOST_UNREAD = 16 * 1024 * 1024;
 
 const STREAM_HEADERS = {
@@ -31,6 +31,8 @@ export interface Reply {
 /** `headers` go with the answer, whichever it is. */
 export function createReply(response: ServerResponse, headers: Readonly<Record<string, string>> = {}): Reply {
   let isStream = false;
+  /** Bytes of the largest message so far: whoever reads has not had the time to take it while it is written. */
+  let largest = 0;
   let timer: NodeJS.Timeout | undefined;
 
   function isOver(): boolean {
@@ -50,9 +52,9 @@ export function createReply(response: ServerResponse, headers: Readonly<Record<s
   function write(text: string): boolean {
     if (isOver()) return false;
     response.write(text);
-    if (response.writableLength <= MOST_UNREAD) return true;
-    response.destroy();
-    return false;
+    largest = Math.max(largest, Buffer.byteLength(text));
+    if (response.writableLength > MOST_UNREAD + largest) response.destroy();
+    return !response.destroyed;
   }
 
   function event(data: string, options: { id?: string; event?: string; retry?: number } = {}): boolean {

@@ -1,4 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { answerTextOn } from '../../http/refusal.ts';
+import { MOST_LEVELS } from '../policy/json.ts';
 import { CODE } from '../relay/protocol.ts';
 import type { Endpoint } from '../relay/route.ts';
 import { failure, type Malformed, type Message, readMessage } from '../relay/rpc.ts';
@@ -20,12 +22,17 @@ export interface BridgeServerOptions {
   readonly health: () => { readonly isHealthy: boolean; readonly body: string };
   /** Serves what is none of ours; false: it is not its either. */
   readonly other: (request: IncomingMessage, response: ServerResponse, path: string) => boolean;
+  /** The body of a refusal where callers of this path understand another one than JSON-RPC's; undefined where they do not. */
+  readonly refusalAt: (path: string, message: string) => string | undefined;
   /** `path` is a label of few values; `asked` is method and path as they came. */
   readonly onRequest: (path: string, status: number, asked: string) => void;
 }
 
 const AGENT = /^[\w.:@-]{1,64}$/;
 const PATH = /^\/(mcp|sse)(?:\/([a-z0-9-]{1,40}))?\/?$/;
+
+/** Never empty: the Docker MCP gateway takes an empty answer for a yes. */
+const UNREADABLE = 'mcp-bridge: this is not HTTP, or it came too slowly\n';
 
 /** What may wait for clients that do not read, in bytes, and for how long, in milliseconds. */
 const MOST_UNREAD = 256 * 1024 * 1024;
@@ -45,7 +52,7 @@ export function createBridgeServer(options: BridgeServerOptions): Server {
   );
   limitUnread(server, { most: MOST_UNREAD, patience: UNREAD_MS });
   server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+    answerTextOn(socket, { status: 400, text: UNREADABLE });
   });
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -60,17 +67,12 @@ export function createBridgeServer(options: BridgeServerOptions): Server {
     const refused = options.admit(request);
     if (refused !== undefined) {
       if (refused.status === 401) response.setHeader('www-authenticate', 'Bearer');
-      answer(response, refused.status, undefined, failure(CODE.invalidRequest, refused.message));
+      refuse(response, path, refused.status, refused.message);
       return;
     }
     const agent = agentOf(request);
     if (agent === undefined) {
-      answer(
-        response,
-        400,
-        undefined,
-        failure(CODE.invalidRequest, 'X-Agent-ID is no name: letters, digits and "._:@-", at most 64'),
-      );
+      refuse(response, path, 400, 'X-Agent-ID is no name: letters, digits and "._:@-", at most 64');
       return;
     }
     if (path === '/message') {
@@ -100,6 +102,12 @@ export function createBridgeServer(options: BridgeServerOptions): Server {
     }
     const arrival: Arrival = { request, response, endpoint, path: path.replace(/\/$/, ''), agent };
     await (front_ === 'sse' ? serveSse(arrival) : serveMcp(arrival, tool));
+  }
+
+  function refuse(response: ServerResponse, path: string, status: number, message: string): void {
+    const text = options.refusalAt(path, message);
+    if (text === undefined) answer(response, status, undefined, failure(CODE.invalidRequest, message));
+    else response.writeHead(status, { 'content-type': 'application/json' }).end(text);
   }
 
   async function serveMcp(arrival: Arrival, tool: string | undefined): Promise<void> {
@@ -161,6 +169,11 @@ export function createBridgeServer(options: BridgeServerOptions): Server {
           failure(CODE.invalidRequest, `Invalid request: the message is larger than ${limit} bytes`),
         );
         return undefined;
+      case 'too-deep': {
+        const message = `Invalid request: it is nested more than ${MOST_LEVELS} levels deep`;
+        answer(response, 400, undefined, failure(CODE.invalidRequest, message));
+        return undefined;
+      }
       case 'not-utf8':
         answer(response, 400, undefined, failure(CODE.parse, 'Parse error: the body is not UTF-8'));
         return undefined;

@@ -147,17 +147,13 @@ export function createE2bManager({
     const { onMessage, onDropped = () => {}, onStderr = () => {}, maxMessage, mask, grace = GRACE_MS } = options;
     const stdout = createMessageReader({ onMessage, onDropped, maxMessage, mask });
     const stderr = createLogReader(onStderr, mask);
-    let held: string[] | undefined;
     const handle = await sandbox.commands.run(command.command.map(quoted).join(' '), {
       background: true,
       stdin: true,
       timeoutMs: 0,
       envs: { ...command.environment, ...options.environment },
       ...(command.workingDir === undefined ? {} : { cwd: command.workingDir }),
-      onStdout(data) {
-        if (held === undefined) stdout.push(Buffer.from(data));
-        else held.push(data);
-      },
+      onStdout: (data) => stdout.push(Buffer.from(data)),
       onStderr: (data) => stderr.push(Buffer.from(data)),
     });
     const renew = setInterval(() => void sandbox.setTimeout(LIFE_MS).catch(() => {}), RENEW_MS);
@@ -171,19 +167,12 @@ export function createE2bManager({
     const ended = Promise.race([codeOf(handle), over.promise]).then(async (code): Promise<ToolEnd> => {
       hasEnded = true;
       clearInterval(renew);
-      resume();
       stdout.end();
       stderr.end();
       await killQuietly(sandbox, log);
       return typeof code === 'number' ? { kind: 'exit', code, asked } : { kind: 'signal', signal: 'SIGKILL', asked };
     });
     let stopping: Promise<ToolEnd> | undefined;
-
-    function resume(): void {
-      const late = held ?? [];
-      held = undefined;
-      for (const data of late) stdout.push(Buffer.from(data));
-    }
 
     async function stop(): Promise<ToolEnd> {
       asked = true;
@@ -218,10 +207,6 @@ export function createE2bManager({
         return waiting <= MOST_WAITING;
       },
       drained: () => Promise.race([writing, ended.then(() => undefined)]),
-      pause() {
-        held ??= [];
-      },
-      resume,
       stop: () => (stopping ??= stop()),
     };
   }

@@ -1,4 +1,4 @@
-import { isList, isObject, type JsonObject, parseJson } from '../policy/json.ts';
+import { isList, isObject, isTooDeep, type JsonObject, parseJson } from '../policy/json.ts';
 import type { DroppedLine } from './process.ts';
 
 /** Takes a stream of bytes in pieces. */
@@ -89,18 +89,22 @@ export function createMessageReader({ onMessage, onDropped, maxMessage, mask }: 
   function onLine(bytes: Buffer): void {
     const line = bytes.toString('utf8');
     if (line.trim() === '') return;
+    if (isTooDeep(line)) {
+      drop('too-deep', bytes.length, bytes.subarray(0, EDGE), bytes.subarray(-EDGE));
+      return;
+    }
     const value = parseJson(line);
     if (isObject(value)) onMessage(value, line);
     else if (isList(value) && value.every(isObject)) for (const one of value) onMessage(one, JSON.stringify(one));
     else noteNoise(bytes);
   }
 
-  function onTooLong(bytes: number, first: Buffer, last: Buffer): void {
+  function drop(why: 'too-long' | 'too-deep', bytes: number, first: Buffer, last: Buffer): void {
     const id = idIn(first.toString('utf8'), last.toString('utf8'));
-    onDropped({ why: 'too-long', bytes, noise, beginning: shown(first, mask), id });
+    onDropped({ why, bytes, noise, beginning: shown(first, mask), id });
   }
 
-  return createLineReader(maxMessage, onLine, onTooLong);
+  return createLineReader(maxMessage, onLine, (bytes, first, last) => drop('too-long', bytes, first, last));
 }
 
 /** Characters of a dropped line that a log shows. */

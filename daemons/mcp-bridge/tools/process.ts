@@ -32,21 +32,21 @@ export interface ProcessLimits {
 
 /** A line of a tool's stdout that was not delivered. */
 export interface DroppedLine {
-  /** `noise`: no JSON object. `too-long`: longer than `maxMessage`. */
-  readonly why: 'noise' | 'too-long';
+  /** `noise`: no JSON object. `too-long`: longer than `maxMessage`. `too-deep`: nested deeper than `MOST_LEVELS`. */
+  readonly why: 'noise' | 'too-long' | 'too-deep';
   readonly bytes: number;
   /** How many lines were noise so far, this one included. */
   readonly noise: number;
   /** Its beginning, masked and printable, for the log. */
   readonly beginning: string;
-  /** For `too-long`: the id of the response that it was, where one can be read off its first or last bytes. */
+  /** For `too-long` and `too-deep`: the id of the response that it was, where one can be read off its first or last bytes. */
   readonly id: string | number | undefined;
 }
 
 export interface StartOptions {
   /** A message of the tool, parsed, and the line that it came as. An array (a batch) comes as its messages. Called in order. */
   readonly onMessage: (message: JsonObject, line: string) => void;
-  /** Called for each line that is too long, and for the 1st, 10th, 100th, … line of noise: a tool that floods must not flood the log. */
+  /** Called for each line that is too long or too deep, and for the 1st, 10th, 100th, … line of noise: a tool that floods must not flood the log. */
   readonly onDropped?: (dropped: DroppedLine) => void;
   /** A line of stderr, masked, cut at 8 KiB. */
   readonly onStderr?: (line: string) => void;
@@ -76,9 +76,6 @@ export interface ToolProcess {
   send(message: string): boolean;
   /** Resolves when the tool has taken what was written, or has ended. */
   drained(): Promise<void>;
-  /** Stops reading the tool's stdout, so that a slow reader slows the tool; and goes on. */
-  pause(): void;
-  resume(): void;
   /** Resolves when the process and all that it started are gone and every line has been delivered. Never rejects. */
   readonly ended: Promise<ToolEnd>;
   /** Closes stdin, waits, asks (SIGTERM), waits, kills; everything that the tool started goes as well. Again: the same end. */

@@ -44,7 +44,7 @@ export async function startCarrier(carrier: Carrier, options: StartOptions): Pro
   readLines(stderr, createLogReader(options.onStderr ?? (() => {}), options.mask));
   const pid = await startOf(child);
   stdout.once('end', () => killIfDeaf(child, carrier, pid));
-  return processOf({ pid, carrier, stdin, stdout, ended, grace: options.grace ?? GRACE_MS });
+  return processOf({ pid, carrier, stdin, ended, grace: options.grace ?? GRACE_MS });
 }
 
 function spawnIn({ program, args, cwd, env }: Carrier): ChildProcess {
@@ -95,8 +95,6 @@ function endOf(child: ChildProcess, carrier: Carrier): Promise<Ended> {
       const pipes = setTimeout(() => {
         for (const stream of [child.stdin, child.stdout, child.stderr]) stream?.destroy();
       }, PIPES_MS);
-      // Paused output would never come to its end.
-      child.stdout?.resume();
       await closed;
       clearTimeout(pipes);
       resolve({ code, signal });
@@ -109,12 +107,11 @@ interface Parts {
   readonly pid: number;
   readonly carrier: Carrier;
   readonly stdin: Writable;
-  readonly stdout: Readable;
   readonly ended: Promise<Ended>;
   readonly grace: number;
 }
 
-function processOf({ pid, carrier, stdin, stdout, ended, grace }: Parts): ToolProcess {
+function processOf({ pid, carrier, stdin, ended, grace }: Parts): ToolProcess {
   let asked = false;
   let hasEnded = false;
   const end = ended.then(({ code, signal }): ToolEnd => {
@@ -138,7 +135,6 @@ function processOf({ pid, carrier, stdin, stdout, ended, grace }: Parts): ToolPr
   async function stopNow(): Promise<ToolEnd> {
     asked = true;
     stdin.end();
-    stdout.resume();
     if (await isOver(end, grace)) return end;
     await carrier.ask(pid);
     if (await isOver(end, grace)) return end;
@@ -163,8 +159,6 @@ function processOf({ pid, carrier, stdin, stdout, ended, grace }: Parts): ToolPr
       stdin.off('drain', resolve);
       stdin.off('close', resolve);
     },
-    pause: () => void stdout.pause(),
-    resume: () => void stdout.resume(),
     stop: () => (stopping ??= hasEnded ? end : stopNow()),
   };
 }

@@ -6,7 +6,7 @@ import { LONGEST_JUSTIFICATION, LONGEST_TEXT } from '../queue/limits.ts';
 import type { Draft } from '../queue/submit.ts';
 import { maskSecrets, tellFindings } from '../secrets.ts';
 import { type Held, readTarget, type Target } from '../targets.ts';
-import { byteLength, printableText, unprintablePlace } from '../text.ts';
+import { byteLength, lookalikePlaces, printableText, unprintablePlace } from '../text.ts';
 import type { ProposingTool, ToolInput } from './tools.ts';
 
 /** What drafts are made with. */
@@ -70,6 +70,7 @@ async function checked({ config, scanner, view }: Drafting, call: Call): Promise
   }
   const why = await maskSecrets(scanner, printableText(justification));
   if (!why.ok) return refuse(`it cannot be told whether the justification holds a secret: ${why.reason}`);
+  const warnings = [...(made.warnings ?? []), ...lookalikePlaces(made.proposed)].join('\n');
   return {
     ok: true,
     draft: {
@@ -80,7 +81,7 @@ async function checked({ config, scanner, view }: Drafting, call: Call): Promise
       current: made.current ?? (await view(held)),
       currentHash: held.hash,
       proposed: made.proposed,
-      facts: made.facts,
+      facts: warnings === '' ? {} : { warnings },
     },
   };
 }
@@ -100,31 +101,31 @@ type Content =
   | {
       readonly ok: true;
       readonly proposed: string;
-      readonly facts: Readonly<Record<string, string>>;
+      /** What else is worth a look, a line each. */
+      readonly warnings?: readonly string[];
       /** What it is compared with, where that is not the whole target. */
       readonly current?: string;
     }
   | { readonly ok: 'unchanged' }
   | { readonly ok: false; readonly reason: string };
 
-/** The text that the target is to hold, and what else is worth a look. */
+/** The text that the target is to hold. */
 async function contentOf(call: Call, given: string, held: Held): Promise<Content> {
   switch (call.tool) {
     case 'egress-block': {
       const loaded = await parseRoutes('routes.yaml', given);
       if (!loaded.ok) return refuse(loaded.problems.slice(0, 20).map(formatProblem).join('\n'));
-      const warnings = loaded.warnings.slice(0, 20).map(formatProblem).join('\n');
-      return { ok: true, proposed: given, facts: warnings === '' ? {} : { warnings } };
+      return { ok: true, proposed: given, warnings: loaded.warnings.slice(0, 20).map(formatProblem) };
     }
     case 'pipelock-block': {
       const made = withHosts(held.text, given);
       if (!made.ok) return refuse(made.faults.join('\n'));
       if (made.added === 0) return { ok: 'unchanged' };
-      return { ok: true, proposed: made.proposed, current: made.current, facts: {} };
+      return { ok: true, proposed: made.proposed, current: made.current };
     }
     case 'capability-block': {
       const first = given.split('\n').find((line) => line.trim() !== '' && !line.trimStart().startsWith('#'));
-      if (first !== undefined && /^\s*(FROM|ARG)\s/i.test(first)) return { ok: true, proposed: given, facts: {} };
+      if (first !== undefined && /^\s*(FROM|ARG)\s/i.test(first)) return { ok: true, proposed: given };
       return refuse('it is not a Dockerfile: its first instruction must be FROM, or ARG before it');
     }
   }

@@ -167,6 +167,14 @@ test('a justification is written down without secrets and without what a termina
   assert.equal(justification, 'first line\n********\n\\x1b[2Jgone\\u{202e}');
 });
 
+test('a letter that may only look like another is pointed out to the operator', async (t) => {
+  const world = makeWorld(t);
+  const client = await connect(t, await world.start());
+  await client.callTool(proposeHost('g\u0456thub.com'));
+  const { facts } = await theProposal(world);
+  assert.equal(facts.warnings, 'line 3 holds letters that may only look like others: \u0456 (U+0456)');
+});
+
 test('hosts for pipelock are shown as they are and as they will be', async (t) => {
   const world = makeWorld(t);
   writeFileSync(join(world.config, 'pipelock.yaml'), 'extra_hosts: [a.example]\n');

@@ -74,6 +74,17 @@ test('no known secret is shown, whole or in part, and long arguments are cut', a
   assert.match(String(report.facts.arguments), /characters in all/);
 });
 
+test('no argument hides behind a long one', async (t) => {
+  const { operator, put, gone } = world(t);
+  const given = { comment: 'tidy up '.repeat(5000), list: ['x'.repeat(3000), 'y'.repeat(3000)], path: '/etc/shadow' };
+  const answer = put({ params: { name: 'write', arguments: given } });
+  const { facts } = await operator.asked();
+  gone.abort();
+  await answer;
+  assert.match(String(facts.arguments), /"comment":"tidy up .*"path":"\/etc\/shadow"/);
+  assert.match(String(facts.arguments), /long texts are cut: 46\d{3} characters in all/);
+});
+
 test('a result is shown where the result is judged', async (t) => {
   const { operator, put, gone } = world(t);
   const answer = put({ direction: 'result', result: { content: [{ type: 'text', text: 'a secret plan' }] } });

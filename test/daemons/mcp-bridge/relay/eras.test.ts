@@ -164,3 +164,35 @@ test('tasks of 2026-07-28 pass, and what they ask and hold is judged', async (t)
   const [, refused] = await parked(`${strict.url}/mcp/fixture`);
   assert.match(errorOf(refused).message, /blocked by rule "no-questions"/);
 });
+
+test('what comes out of a task is judged as the result of the call that began it, and is nobody else’s', async (t) => {
+  const rules = `    - { name: no-names, when: { direction: result, methods: [tools/call], names: [confirm_delete] }, action: redact, patterns: [secret-\\w+] }
+    - { name: no-computing, when: { direction: result, names: [slow_compute], result: [{ path: $..text, matches: computed }] }, action: block }
+`;
+  const policy = policyOf('tasks.ts', ['life: stateless']).replace('  rules:\n', `  rules:\n${rules}`);
+  const url = `${(await startBridge(t, policy)).url}/mcp/fixture`;
+  const begin = async (name: string, args: object): Promise<string> => {
+    const begun = await modern(url, 'tools/call', call(name, args), { capabilities: tasks });
+    return (begun.last as { result: { taskId: string } }).result.taskId;
+  };
+  const ask = (method: string, taskId: string, more: Json = {}, headers: Record<string, string> = {}) =>
+    modern(url, method, { taskId, ...more }, { capabilities: tasks, headers: { 'mcp-name': taskId, ...headers } });
+  const ended = async (taskId: string): Promise<string> => {
+    for (;;) {
+      const text = JSON.stringify((await ask('tasks/get', taskId)).last);
+      if (!/"status":"working"/.test(text)) return text;
+    }
+  };
+
+  const one = await begin('confirm_delete', { filename: 'secret-plan' });
+  const confirm = { inputResponses: { confirm: { action: 'accept', content: { confirm: true } } } };
+  const foreign = { 'x-agent-id': 'somebody-else' };
+  for (const method of ['tasks/get', 'tasks/update', 'tasks/cancel'])
+    assert.match(errorOf(await ask(method, one, confirm, foreign)).message, /no task of this caller/, method);
+  await ask('tasks/update', one, confirm);
+  assert.match(await ended(one), /"status":"completed".*deleted \[redacted\]/);
+  const two = await begin('slow_compute', { seconds: 0 });
+  const text = await ended(two);
+  assert.match(text, /blocked by rule \\"no-computing\\"/);
+  assert.doesNotMatch(text, /computed for/);
+});

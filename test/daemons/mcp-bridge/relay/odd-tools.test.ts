@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { policyOf, policyOfAll, startBridge } from '../fixtures/bridge-process.ts';
-import { connect, errorOf, modern, textOf } from '../fixtures/http-client.ts';
+import { connect, errorOf, modern, post, textOf } from '../fixtures/http-client.ts';
 import { whileNeighboursWork } from '../fixtures/neighbours.ts';
 import { until } from '../tools/fixture.ts';
 
@@ -21,6 +23,16 @@ test('a tool that misbehaves is answered for, and other sessions do not notice',
   );
   const url = `${bridge.url}/mcp/odd`;
   const neighbours = [url, `${bridge.url}/mcp/good`];
+
+  await t.test('one that answers with nesting without end is an error that says so', () =>
+    whileNeighboursWork(neighbours, async () => {
+      const client = await connect(url);
+      const answer = await client.call('tools/call', call('deep', { levels: 100_000 }));
+      assert.match(errorOf(answer).message, /answered with more than 256 levels of nesting/);
+      const { result } = (await client.call('tools/call', call('deep', { levels: 200 }))).last;
+      assert.match(JSON.stringify(result), /\[{100}/);
+    }),
+  );
 
   await t.test('one that prints noise is understood all the same', () =>
     whileNeighboursWork(neighbours, async () => {
@@ -199,3 +211,41 @@ function residentBytes(pid: number): number {
   const [, kilobytes = '0'] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kilobytes) * 1024;
 }
+
+test('a tool that never starts again takes nobody with it, whoever watched its resources', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'mcp-bridge-fragile-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const bridge = await startBridge(
+    t,
+    policyOfAll({
+      fragile: ['fragile.ts', `args: [${JSON.stringify(join(folder, 'broken'))}]`, 'life: stateless'],
+      good: ['odd.ts', 'life: stateless'],
+    }),
+  );
+  const url = `${bridge.url}/mcp/fragile`;
+  const client = await connect(url);
+  const watched = await client.call('resources/subscribe', { uri: 'note://one' });
+  assert.deepEqual(watched.last.result, {});
+  await client.call('tools/call', call('break'));
+  assert.equal(errorOf(await client.call('tools/list')).code, -32603);
+  assert.equal(errorOf(await client.call('resources/subscribe', { uri: 'note://two' })).code, -32603);
+  const headers = { 'mcp-session-id': client.sessionId };
+  assert.equal((await fetch(url, { method: 'DELETE', headers })).status, 204);
+  // The bridge tells the tool that nobody watches any more, which starts it once more, before this does.
+  assert.equal(errorOf(await modern(url, 'tools/list')).code, -32603);
+  assert.equal(textOf(await modern(`${bridge.url}/mcp/good`, 'tools/call', call('say', { text: 'here' }))), 'here');
+});
+
+test('how a session opens is judged: who may open one, and what the tool says of itself', async (t) => {
+  const secret = `note${'-token-'}0123456789`;
+  const rules = '    - { name: banned, when: { agents: [mallory], methods: [initialize] }, action: block }\n';
+  const environment = [`environment: { NOTE_TOKEN: "\${NOTE_TOKEN}" }`, 'life: session'];
+  const policy = policyOf('fragile.ts', environment).replace('  rules:\n', `  rules:\n${rules}`);
+  const bridge = await startBridge(t, policy, { NOTE_TOKEN: secret });
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } };
+  const open = (path: string, agent: string) =>
+    post(`${bridge.url}${path}`, { jsonrpc: '2.0', id: 1, method: 'initialize', params }, { 'x-agent-id': agent });
+  const opened = JSON.stringify((await open('/mcp/fixture', 'ada')).last);
+  assert.match(opened, /Notes of \[redacted: NOTE_TOKEN\]/);
+  assert.equal(errorOf(await open('/mcp/fixture', 'mallory')).code, 403);
+});

@@ -51,7 +51,19 @@ test('a client that misbehaves gets a JSON-RPC error, and other sessions do not 
         const answer = await post(url, body, HEADERS);
         assert.deepEqual([answer.status, errorOf(answer).code], [400, code], body);
       }
-      assert.equal((await post(url, '['.repeat(200_000), HEADERS)).status, 400);
+      for (const [open, close] of [
+        ['[', ']'],
+        ['{"a":', '}'],
+      ] as const) {
+        const deep = `${open.repeat(40_000)}1${close.repeat(40_000)}`;
+        const body = JSON.stringify({ ...list, method: 'tools/call' }).replace(
+          '"_meta"',
+          `"arguments":{"x":${deep}},"_meta"`,
+        );
+        const answer = await post(url, body, HEADERS);
+        assert.equal(answer.status, 400);
+        assert.match(errorOf(answer).message, /nested more than 256 levels deep/);
+      }
       const latin1 = await fetch(url, {
         method: 'POST',
         headers: { 'content-type': 'application/json', ...HEADERS },

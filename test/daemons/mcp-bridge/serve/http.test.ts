@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -76,11 +77,14 @@ test('the port', async (t) => {
 
   await t.test('tells the state of the tools and counts', async () => {
     assert.match(textOf(await modern(url, 'tools/call', { name: 'test_simple_text', arguments: {} })), /simple/);
+    await modern(url, 'made/up');
     const health = JSON.parse(await (await fetch(`${bridge.url}/health`)).text());
     assert.equal(health.status, 'healthy');
     assert.deepEqual(health.tools[0].name, 'fixture');
     const metrics = await (await fetch(bridge.metricsUrl)).text();
     assert.match(metrics, /bridge_messages_total\{direction="inbound",status="ok",method="tools\/call"\} \d/);
+    assert.match(metrics, /method="other"/);
+    assert.doesNotMatch(metrics, /made\/up/);
     for (const name of [
       'sessions_active',
       'sessions_total',
@@ -159,4 +163,47 @@ test('a bridge that was started again answers 404 to sessions of before, and SIG
 
 test('a policy that is wrong is told whole, and ends with 2', async (t) => {
   await assert.rejects(startBridge(t, 'apiVersion: polis.io/v2\nkind: Policy\n'), /bad-configuration/);
+});
+
+test('a stream of HTTP+SSE that nobody uses keeps nobody out', async (t) => {
+  const bridge = await startBridge(t, policyOf('legacy-only.ts', ['life: stateless']));
+  const gone = new AbortController();
+  t.after(() => gone.abort());
+  const open = () => fetch(`${bridge.url}/sse/fixture`, { signal: gone.signal });
+  const first = await open();
+  const others: Response[] = [];
+  while (others.length < 256) others.push(await open());
+  assert.ok(others.every(({ status }) => status === 200));
+  assert.match(await first.text(), /event: endpoint/);
+});
+
+test('a client that reads gets a message on its stream, however large the policy lets it be', async (t) => {
+  const bridge = await startBridge(t, policyOf('odd.ts', ['life: stateless', 'limits: { message_size: 64MiB }']));
+  const url = `${bridge.url}/mcp/fixture`;
+  const client = await connect(url, { sampling: {} });
+  const flood = { name: 'flood', arguments: { count: 1, bytes: 40_000_000 } };
+  const answer = await client.call('tools/call', flood);
+  assert.equal(textOf(answer), 'flooded');
+  assert.equal(answer.messages.length, 2);
+});
+
+test('what is no HTTP gets an answer with words: an empty one is a yes to the Docker MCP gateway', async (t) => {
+  const bridge = await startBridge(t, policyOf('dual-era.ts', ['life: stateless']));
+  const { hostname, port } = new URL(bridge.url);
+  const socket = connectTcp(Number(port), hostname);
+  socket.end('POST /before HTTP/1.1\r\nHost: localhost\r\nContent-Length: x\r\n\r\n');
+  const said = await socket.setEncoding('utf8').toArray();
+  assert.match(said.join(''), /^HTTP\/1\.1 400 .*\r\n\r\nmcp-bridge: /s);
+  const foreign = request(`${bridge.url}/before`, { method: 'POST', headers: { host: 'attacker.example' } });
+  foreign.end('{}');
+  const [response] = await once(foreign, 'response');
+  const result = JSON.parse((await response.setEncoding('utf8').toArray()).join(''));
+  assert.deepEqual([response.statusCode, result.isError], [403, true]);
+  assert.match(result.content[0].text, /^The call is blocked: This host name is not served here/);
+});
+
+test('without an address the bridge listens on loopback only', async (t) => {
+  const bridge = await startBridge(t, policyOf('dual-era.ts', ['life: stateless']), { MCP_BRIDGE_LISTEN: '' });
+  const { message } = await bridge.event('listening');
+  assert.match(String(message), /at http:\/\/127\.0\.0\.1:\d+\/mcp$/);
 });

@@ -92,8 +92,6 @@ export function createDouble(behaviourOf: (command: readonly string[]) => Behavi
           return true;
         },
         drained: () => Promise.resolve(),
-        pause: () => {},
-        resume: () => {},
         stop: () => (stopping ??= over ? ended : stopNow()),
       };
       return tool;

@@ -98,18 +98,6 @@ test('a writer is told to wait for a tool that does not read, and is let go when
   await drained;
 });
 
-test('a tool can be paused, and loses nothing by it', async () => {
-  const heard = await listen(manager, fixture('echo'));
-  heard.tool.pause();
-  for (let id = 0; id < 50; id++) heard.tool.send(`{"id":${id}}`);
-  heard.tool.resume();
-  await heard.said(50);
-  heard.tool.pause();
-  heard.tool.send('{"id":50}');
-  await heard.tool.stop();
-  assert.equal(heard.messages.length, 51);
-});
-
 test('what is missing is told by name: the program, the folder', async () => {
   const start = (more: object) => listen(manager, fixture('echo', '', more));
   await assert.rejects(start({ command: ['no-such-program-here'] }), /there is no program no-such-program-here in /);
