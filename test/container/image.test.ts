@@ -62,9 +62,14 @@ describe('the image', { skip: noEngine, concurrency: 2 }, () => {
     });
   }
 
-  for (const options of [[], ['--read-only', '--tmpfs', '/run'], ['--cap-drop', 'ALL', ...NO_NEW]]) {
-    test(`with --user 1000 ${options.join(' ')}: all daemons run as that user, and it says so once`, async (t) => {
-      const container = await run(t, { options: ['--user', '1000', ...options] });
+  for (const options of [
+    ['1000'],
+    ['1000', '--read-only', '--tmpfs', '/run'],
+    ['1000', '--cap-drop', 'ALL', ...NO_NEW],
+    ['1000:1000', '--group-add', '0'],
+  ]) {
+    test(`with --user ${options.join(' ')}: all daemons run as that user, and it says so once`, async (t) => {
+      const container = await run(t, { options: ['--user', ...options] });
       await container.allReady();
       assert.deepEqual(new Set(Object.values(await usersOf(container))), new Set(['1000']));
       const said = (await container.logs()).split('\n').filter((line) => /"level":"warn".*1000/.test(line));
