@@ -86,17 +86,17 @@ for (const layout of ['bundle', 'split'] as const) {
       }
     });
 
-    test('a restart of the container whose network all have restarts who has it, and the work goes on', {
-      skip: layout === 'bundle' && 'there is one container',
-    }, async () => {
-      const { name } = world.bottle;
-      const [program, ...args] = composeCommand ?? ['docker-compose'];
-      await execa(program, [...args, '--project-name', name, 'restart', 'pipelock'], { timeout: 120_000 });
-      await until(
-        async () => /reached origin\.test/.test(await inAgent('curl -sS https://origin.test/v1/anew')) || undefined,
-        () => docker('ps', '--filter', `name=${name}`),
-      );
-    });
+    if (layout === 'split') {
+      test('a restart of the container whose network all have restarts who has it, and the work goes on', async () => {
+        const { name } = world.bottle;
+        const [program, ...args] = composeCommand ?? ['docker-compose'];
+        await execa(program, [...args, '--project-name', name, 'restart', 'pipelock'], { timeout: 120_000 });
+        await until(
+          async () => /reached origin\.test/.test(await inAgent('curl -sS https://origin.test/v1/anew')) || undefined,
+          () => docker('ps', '--filter', `name=${name}`),
+        );
+      });
+    }
 
     test('down leaves nothing behind', async () => {
       const all = [world.bottle.agent, ...world.bottle.daemons];
