@@ -1,4 +1,5 @@
 import { createCounter, createGauge, createHistogram } from '../metrics/exposition.ts';
+import { HOUSEKEEPING } from './policy/judge.ts';
 import type { Outcome } from './relay/rpc.ts';
 
 /** What only the running bridge can tell, asked for each time that metrics are read. */
@@ -32,26 +33,12 @@ const SECONDS = [0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30, 120];
 const SESSION_SECONDS = [1, 10, 60, 300, 1800, 7200, 43_200];
 /** Requests that clients make. Another is counted as `other`: names that a client makes up must not take the place of these. */
 const METHODS: ReadonlySet<string> = new Set([
-  'initialize',
-  'server/discover',
-  'ping',
-  'tools/list',
+  ...HOUSEKEEPING,
   'tools/call',
-  'prompts/list',
   'prompts/get',
-  'resources/list',
-  'resources/templates/list',
   'resources/read',
   'resources/subscribe',
-  'resources/unsubscribe',
-  'subscriptions/listen',
   'completion/complete',
-  'logging/setLevel',
-  'tasks/list',
-  'tasks/get',
-  'tasks/result',
-  'tasks/update',
-  'tasks/cancel',
 ]);
 
 /** Creates the metrics; nothing is counted yet. */

@@ -126,7 +126,8 @@ export function isHousekeeping(method: string): boolean {
   return HOUSEKEEPING.has(method) || method.startsWith('notifications/');
 }
 
-const HOUSEKEEPING: ReadonlySet<string> = new Set([
+/** Requests of that kind, in both eras of MCP. */
+export const HOUSEKEEPING: ReadonlySet<string> = new Set([
   'initialize',
   'server/discover',
   'ping',
