@@ -17,12 +17,16 @@ export function unprintablePlace(text: string): string | undefined {
 /** Lines that are told of letters beyond ASCII. */
 const MOST_LINES_TOLD = 5;
 
-/** Where letters stand that may only look like others (a Cyrillic "a" in the name of a host), for a person: a line each, the first few. */
-export function lookalikePlaces(text: string): readonly string[] {
+/**
+ * Where letters stand that may only look like others (a Cyrillic "a" in the name of a host), for a person: a line each, the first few. Not in
+ * lines that `current` has as well.
+ */
+export function lookalikePlaces(text: string, current: string): readonly string[] {
+  const known = new Set(current.split('\n'));
   return text
     .split('\n')
     .flatMap((line, at) => {
-      const letters = [...new Set(line.match(/[^\p{ASCII}]/gu))];
+      const letters = known.has(line) ? [] : [...new Set(line.match(/[^\p{ASCII}]/gu))];
       const told = letters.map(
         (letter) => `${letter} (U+${codeOf(letter).toString(16).toUpperCase().padStart(4, '0')})`,
       );

@@ -70,7 +70,8 @@ async function checked({ config, scanner, view }: Drafting, call: Call): Promise
   }
   const why = await maskSecrets(scanner, printableText(justification));
   if (!why.ok) return refuse(`it cannot be told whether the justification holds a secret: ${why.reason}`);
-  const warnings = [...(made.warnings ?? []), ...lookalikePlaces(made.proposed)].join('\n');
+  const current = made.current ?? (await view(held));
+  const warnings = [...(made.warnings ?? []), ...lookalikePlaces(made.proposed, current)].join('\n');
   return {
     ok: true,
     draft: {
@@ -78,7 +79,7 @@ async function checked({ config, scanner, view }: Drafting, call: Call): Promise
       source: AGENT,
       justification: why.text,
       target,
-      current: made.current ?? (await view(held)),
+      current,
       currentHash: held.hash,
       proposed: made.proposed,
       facts: warnings === '' ? {} : { warnings },

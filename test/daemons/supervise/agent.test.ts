@@ -175,6 +175,19 @@ test('a letter that may only look like another is pointed out to the operator', 
   assert.equal(facts.warnings, 'line 3 holds letters that may only look like others: \u0456 (U+0456)');
 });
 
+test('letters beyond ASCII in lines that stay as they are are not pointed out', async (t) => {
+  const world = makeWorld(t);
+  const comment = '# für später …';
+  writeFileSync(join(world.config, 'routes.yaml'), `${comment}\nroutes: []\n`);
+  const client = await connect(t, await world.start());
+  const call = proposeHost('new.example');
+  await client.callTool({
+    ...call,
+    arguments: { ...call.arguments, routes_yaml: `${comment}\nroutes:\n  - host: new.example\n` },
+  });
+  assert.deepEqual((await theProposal(world)).facts, {});
+});
+
 test('hosts for pipelock are shown as they are and as they will be', async (t) => {
   const world = makeWorld(t);
   writeFileSync(join(world.config, 'pipelock.yaml'), 'extra_hosts: [a.example]\n');
