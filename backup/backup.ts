@@ -49,7 +49,10 @@ export async function backUp(bundle: Bundle, options: BackupOptions): Promise<Ba
     options.tell('writing the archive');
     if (file === undefined) {
       // Not process.stdout, whose broken pipe counts as a reader that has seen enough.
-      await writeArchive(contents, createWriteStream('', { fd: 1, autoClose: false }), staging);
+      const stdout = createWriteStream('', { fd: 1, autoClose: false });
+      await writeArchive(contents, stdout, staging).catch((error: unknown) => {
+        throw explainFull(error, 'the place that stdout goes to', 'what is there is no whole archive');
+      });
       return { file, size: undefined, contents, notes };
     }
     const draft = join(scratch.path, 'archive');
@@ -63,7 +66,7 @@ export async function backUp(bundle: Bundle, options: BackupOptions): Promise<Ba
     return { file, size: statSync(file).size, contents, notes };
   } catch (error) {
     const remedy = file === undefined ? 'name another directory by TMPDIR' : 'make room, or name another by -o';
-    throw explainFull(error, parent, `it holds a copy of everything until the archive is whole. ${remedy}`);
+    throw explainFull(error, parent, `it holds a copy of everything until the archive is whole: ${remedy}`);
   } finally {
     scratch.remove();
   }

@@ -37,8 +37,8 @@ export async function exitWith(acting: Promise<ExitCode | undefined>): Promise<v
   }
 }
 
-/** What went wrong may quote a daemon, which must not write to the terminal. */
-function complain(message: string): void {
+/** Tells on stderr what went wrong. It may quote a daemon, which must not write to the terminal. */
+export function complain(message: string): void {
   const lines = message.split('\n').map((line) => `bottled: ${process.stderr.isTTY ? visible(line) : line}\n`);
   process.stderr.write(lines.join(''));
 }

@@ -3,7 +3,7 @@ import { lookAtInit } from '../audit/look/processes.ts';
 import { countOutcomes, isDrifted, OUTCOMES, type Outcome, type Row } from '../audit/row.ts';
 import { createClient } from './client.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { Failure } from './failure.ts';
+import { Failure, reasonOf } from './failure.ts';
 import { paint, print, shown, table } from './output.ts';
 import { wrong } from './parse.ts';
 import { readStatus } from './read.ts';
@@ -55,7 +55,7 @@ async function project(file: string): Promise<readonly Row[]> {
     );
     return inOrder([...rows, ...within.flat()]);
   } catch (error) {
-    const reason = (error instanceof Error ? error.message : String(error)).trim().split('\n').at(-1) ?? '';
+    const reason = reasonOf(error).trim().split('\n').at(-1) ?? '';
     throw new Failure(
       EXIT.usage,
       `cannot audit ${file}: ${reason}; it has to be a rendered compose.yaml, and docker has to answer`,
@@ -72,7 +72,7 @@ async function pin(): Promise<ExitCode> {
     await print(`${file}: ${names}; ${Object.keys(pins.files).length} files of bottled ${pins.bottled}\n`);
     return EXIT.ok;
   } catch (error) {
-    throw new Failure(EXIT.failed, `nothing is recorded: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Failure(EXIT.failed, `nothing is recorded: ${reasonOf(error)}`);
   }
 }
 

@@ -4,6 +4,8 @@ import { type LoadOptions, loadBundle } from '../init/bundle/load.ts';
 import type { Bundle } from '../init/bundle/schema.ts';
 import { EXIT } from './exit-codes.ts';
 import { Failure } from './failure.ts';
+import { wrong } from './parse.ts';
+import type { Verb } from './verb.ts';
 
 const PLACES = ['bundle.yaml', '/etc/bottled/bundle.yaml'];
 
@@ -15,6 +17,12 @@ export function bundleFile(given: string | undefined): string {
     EXIT.usage,
     `cannot find a bundle file: there is no ./bundle.yaml and no /etc/bottled/bundle.yaml; name one`,
   );
+}
+
+/** The bundle file of a verb that takes it as an argument and by `-f`; undefined where none is named. */
+export function fileOf(verb: Verb, option: string | undefined, argument: string | undefined): string | undefined {
+  if (option !== undefined && argument !== undefined) throw wrong(verb, 'names two bundle files');
+  return option ?? argument;
 }
 
 /** What a bundle is loaded from; the daemons of `--only` where that is given (else the loader asks `$BOTTLED_DAEMONS`). */

@@ -2,14 +2,14 @@ import { formatProblem } from '../config/problem.ts';
 import { startLayers } from '../init/bundle/graph.ts';
 import { loadBundle } from '../init/bundle/load.ts';
 import { planText } from '../init/bundle/plan.ts';
-import { loadOptions } from './bundle-file.ts';
+import { fileOf, loadOptions } from './bundle-file.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { print } from './output.ts';
 import type { Arguments } from './verb.ts';
-import type { Verbs } from './verbs.ts';
+import { VERBS, type Verbs } from './verbs.ts';
 
 export async function check({ values, names }: Arguments<Verbs['check']>): Promise<ExitCode> {
-  const loaded = await loadBundle(loadOptions(names[0], values.only));
+  const loaded = await loadBundle(loadOptions(fileOf(VERBS.check, values.file, names[0]), values.only));
   const code = loaded.ok ? EXIT.ok : EXIT.usage;
   if (values.json) {
     // The bundle itself is not printed: its variables may hold secrets by now.

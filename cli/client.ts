@@ -50,8 +50,8 @@ export function createClient(option: string | undefined): Client {
 }
 
 export function clientAt(socket: string, peer: Peer): Client {
-  const unreachable = (why: string): Failure =>
-    new Failure(EXIT.notReachable, `cannot reach ${peer.name} at ${socket}: ${why}; is it running? ${peer.remedy}`);
+  const unreachable = (why: string, remedy = `is it running? ${peer.remedy}`): Failure =>
+    new Failure(EXIT.notReachable, `cannot reach ${peer.name} at ${socket}: ${why}; ${remedy}`);
   const silent = (timeout: number): Failure =>
     new Silence(
       EXIT.notReachable,
@@ -84,7 +84,10 @@ export function clientAt(socket: string, peer: Peer): Client {
       });
       outgoing.on('error', (error: NodeJS.ErrnoException) => {
         clearTimeout(timer);
-        reject(error instanceof Failure ? error : unreachable(REASONS[error.code ?? ''] ?? error.message));
+        if (error instanceof Failure) reject(error);
+        else if (error.code === 'EACCES')
+          reject(unreachable('permission denied', 'run this as the user that it belongs to'));
+        else reject(unreachable(REASONS[error.code ?? ''] ?? error.message));
       });
       outgoing.end(text);
     });
@@ -133,7 +136,6 @@ export function clientAt(socket: string, peer: Peer): Client {
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such socket',
   ECONNREFUSED: 'nobody listens there',
-  EACCES: 'permission denied',
   ENOTSOCK: 'it is no socket',
   ECONNRESET: 'the connection broke off',
   EAGAIN: 'it has too many connections',

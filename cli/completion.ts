@@ -2,7 +2,7 @@ import { isSignalName, SIGNAL_NAMES } from '../init/posix/signal-names.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { print } from './output.ts';
 import { hint, wrong } from './parse.ts';
-import { type Arguments, flagsOf, type Verb } from './verb.ts';
+import { type Arguments, flagsOf, type Option, type Verb } from './verb.ts';
 import { VERB_NAMES, VERBS, type Verbs } from './verbs.ts';
 
 export async function completion({ names }: Arguments<Verbs['completion']>): Promise<ExitCode> {
@@ -49,6 +49,11 @@ function words(verb: Verb): string | undefined {
   }
 }
 
+/** Whether a path stands for its value in the usage. */
+function isPath({ value }: Option): boolean {
+  return value === 'FILE' || value === 'DIR' || value === 'PATH';
+}
+
 function optionWords(verb: Verb): string {
   const flags = Object.keys(verb.options).map((name) => flagsOf(name, undefined).join(' '));
   return [...flags, '--help'].join(' ');
@@ -57,9 +62,11 @@ function optionWords(verb: Verb): string {
 function bashScript(): string {
   const cases = ALL.map((verb) => {
     const candidates = words(verb);
-    const values = Object.entries(verb.options).flatMap(([name, { choices }]) =>
-      choices === undefined ? [] : [`      [[ $previous == --${name} ]] && words="${choices.join(' ')}" files=0`],
-    );
+    const values = Object.entries(verb.options).flatMap(([name, option]) => {
+      const given = `      [[ $previous == @(${flagsOf(name, option.short).join('|')}) ]] &&`;
+      if (option.choices !== undefined) return [`${given} words="${option.choices.join(' ')}" files=0`];
+      return isPath(option) ? [`${given} words='' files=1`] : [];
+    });
     return [
       `    ${verb.name})`,
       `      words="${candidates ?? ''}"; options="${optionWords(verb)}"; files=${candidates === undefined ? 1 : 0}`,
@@ -78,9 +85,6 @@ _bottled() {
   case \${COMP_WORDS[1]} in
 ${cases.join('\n')}
   esac
-  case $previous in
-    -f|--file|--socket) [[ \${COMP_WORDS[1]} != logs && \${COMP_WORDS[1]} != events ]] && files=1 words='' ;;
-  esac
   if [[ $word == -* ]]; then
     COMPREPLY=($(compgen -W "$options" -- "$word"))
   elif (( files )); then
@@ -98,7 +102,7 @@ function zshScript(): string {
   const cases = ALL.map((verb) => {
     const options = Object.entries(verb.options).flatMap(([name, option]) => {
       const text = option.summary.replaceAll(/[[\]:]/g, ' ');
-      const value = option.type === 'boolean' ? '' : `:${option.value ?? name}:${zshValue(name, option.choices)}`;
+      const value = option.type === 'boolean' ? '' : `:${option.value ?? name}:${zshValue(option)}`;
       return flagsOf(name, option.short).map((flag) => quote(`${flag}[${text}]${value}`));
     });
     const candidates = words(verb);
@@ -127,9 +131,9 @@ _bottled "$@"
 `;
 }
 
-function zshValue(name: string, choices: readonly string[] | undefined): string {
-  if (choices !== undefined) return `(${choices.join(' ')})`;
-  return name === 'file' || name === 'socket' ? '_files' : '';
+function zshValue(option: Option): string {
+  if (option.choices !== undefined) return `(${option.choices.join(' ')})`;
+  return isPath(option) ? '_files' : '';
 }
 
 function fishScript(): string {

@@ -3,7 +3,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { Failure } from './failure.ts';
+import { Failure, reasonOf } from './failure.ts';
 import { paint, print } from './output.ts';
 import { hint, wrong } from './parse.ts';
 import { type Place, placeOf } from './proposals/place.ts';
@@ -44,7 +44,7 @@ function write(file: string): void {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'EEXIST') return;
-    throw new Failure(EXIT.failed, `THE CUTOFF IS NOT ON: ${describeError(error)}; ${REMEDY}`);
+    throw new Failure(EXIT.failed, `THE CUTOFF IS NOT ON: ${reasonOf(error)}; ${REMEDY}`);
   }
 }
 
@@ -52,7 +52,7 @@ function remove(file: string): void {
   try {
     rmSync(file, { force: true });
   } catch (error) {
-    throw new Failure(EXIT.failed, `the cutoff could not be lifted: ${describeError(error)}; ${REMEDY}`);
+    throw new Failure(EXIT.failed, `the cutoff could not be lifted: ${reasonOf(error)}; ${REMEDY}`);
   }
 }
 
@@ -64,7 +64,7 @@ function isThere(file: string): boolean {
     statSync(join(file, '..'));
     return lstatSync(file, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
-    throw new Failure(EXIT.failed, `it is not known whether the cutoff is on: ${describeError(error)}; ${REMEDY}`);
+    throw new Failure(EXIT.failed, `it is not known whether the cutoff is on: ${reasonOf(error)}; ${REMEDY}`);
   }
 }
 
@@ -118,8 +118,4 @@ function cutoffIn(text: string): Said {
   } catch {
     return undefined;
   }
-}
-
-function describeError(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,7 @@
-import { type Action, act, exitWith, explain } from './act.ts';
+import { type Action, act, complain, exitWith, explain } from './act.ts';
 import { beginRun } from './begin-run.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
-import { usageFailure } from './failure.ts';
+import { reasonOf, usageFailure } from './failure.ts';
 import { hint } from './parse.ts';
 import { isVerbName, VERB_NAMES, VERBS, type VerbName, type Verbs } from './verbs.ts';
 
@@ -64,10 +64,12 @@ function actOn<Name extends Exclude<VerbName, 'exec'>>(
   return act<Verbs[Name]>(VERBS[name], argv, ACTIONS[name]);
 }
 
-/** A reader that has left (`| head`) is no failure; there is nobody to tell anything any more. */
+/** A reader that has left (`| head`) is no failure; there is nobody to tell anything any more. A full disk is one. */
 function leaveWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(EXIT.ok);
+    complain(`cannot write to stdout: ${reasonOf(error)}; what it got is not whole`);
+    process.exit(EXIT.failed);
   });
 }
 

@@ -9,6 +9,7 @@ const socket = {
     "The init's control socket. Default: $BOTTLED_SOCKET, /run/bottled/control.sock, $XDG_RUNTIME_DIR/bottled/control.sock.",
 } as const;
 const json = { type: 'boolean', summary: 'Print JSON, exactly as the control API answers it.' } as const;
+const file = { type: 'string', short: 'f', value: 'FILE', summary: 'The bundle file.' } as const;
 const only = {
   type: 'string',
   value: 'a,b',
@@ -38,7 +39,7 @@ export const VERBS = {
     summary: 'Run a bundle, as PID 1 or in the foreground',
     usage: '[-f FILE] [--only a,b] [--socket PATH] [--log-format text|json|raw]',
     options: {
-      file: { type: 'string', short: 'f', value: 'FILE', summary: 'The bundle file.' },
+      file,
       only,
       socket: {
         ...socket,
@@ -298,6 +299,7 @@ export const VERBS = {
     summary: 'Validate a bundle file and print its plan and graph',
     usage: '[FILE] [--only a,b] [--json]',
     options: {
+      file,
       only,
       json: { type: 'boolean', summary: 'Print the problems, or the start order and warnings, as JSON.' },
     },
@@ -351,7 +353,7 @@ export const VERBS = {
     summary: 'Print what each service is, and which data it keeps where',
     usage: '[FILE] [--format table|markdown|json]',
     options: {
-      file: { type: 'string', short: 'f', value: 'FILE', summary: 'The bundle file.' },
+      file,
       format: {
         type: 'string',
         value: 'FORMAT',
@@ -380,7 +382,7 @@ export const VERBS = {
         summary:
           'The archive, or a directory that it is put in; "-" is stdout. Default: a file of the name of the bundle and the time, here.',
       },
-      file: { type: 'string', short: 'f', value: 'FILE', summary: 'The bundle file.' },
+      file,
       encrypt: {
         type: 'string',
         value: 'RECIPIENT',
@@ -411,7 +413,7 @@ export const VERBS = {
     summary: 'Put back what an archive of "bottled backup" holds',
     usage: '[-f FILE] [--list|--dry-run] [--force] [--identity FILE] [--without-config] [--with-secrets] ARCHIVE',
     options: {
-      file: { type: 'string', short: 'f', value: 'FILE', summary: 'The bundle file.' },
+      file,
       list: { type: 'boolean', summary: 'Check the archive and print what is in it; nothing else.' },
       'dry-run': { type: 'boolean', summary: 'Check everything and print what would be done.' },
       force: {
@@ -454,6 +456,7 @@ export const VERBS = {
     summary: 'Print the dependency graph of a bundle file',
     usage: '[FILE] [--format text|mermaid|dot] [--only a,b]',
     options: {
+      file,
       format: { type: 'string', value: 'FORMAT', summary: 'Default: text.', choices: ['text', 'mermaid', 'dot'] },
       only,
     },

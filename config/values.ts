@@ -4,10 +4,11 @@ import { formatDuration, parseDuration } from './duration.ts';
 
 /** The kinds of values that configuration files share. A message continues the value: `"10 sec" is not a duration; …`. */
 
-/** Tells what a key means: in the JSON Schema, in the reference and so in an editor. */
+/** The schema with what its key means: in the JSON Schema, in the reference and so in an editor. Other keys may have the same schema. */
 export function key<T extends z.core.$ZodType>(schema: T, description: string): T {
-  z.globalRegistry.add(schema, { description });
-  return schema;
+  const own = z.clone(schema);
+  z.globalRegistry.add(own, { description });
+  return own;
 }
 
 /** A value that must pass `test`; otherwise `message`, which continues the value. */

@@ -43,8 +43,8 @@ while IFS= read -r bottle; do
   if [ -z "$changed" ]; then say "unchanged  $bottle: as rendered"; else printf '%s\n' "$changed" | sed "s|^|rendered   $bottle/|"; fi
   [ "$only_render" = no ] || continue
   before=$(containers "$bottle")
-  if ! (cd "$bottle" && compose up --detach --wait --quiet-pull </dev/null >/dev/null 2>&1); then
-    say "failed     $bottle: see docker compose logs there"
+  if ! said=$(cd "$bottle" && compose up --detach --wait --quiet-pull 2>&1 </dev/null); then
+    say "failed     $bottle: $(printf '%s\n' "$said" | tail -n 1); see docker compose logs there"
     failed="$failed $bottle"
     continue
   fi

@@ -1,5 +1,12 @@
-# What the scripts share; each reads it in. Nothing here is run by itself.
+# What the scripts share, --help too; each reads it in. Nothing here is run by itself.
 # shellcheck shell=sh
+
+case ${1-} in
+  -h | --help)
+    printf 'usage: %s %s\n' "${0##*/}" "$USAGE"
+    exit 0
+    ;;
+esac
 
 # Says what was found or done.
 say() { printf '%s\n' "$*"; }

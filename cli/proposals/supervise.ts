@@ -70,7 +70,8 @@ const PATIENCE_MS = 30_000;
 export function createSupervise(socket: string): Supervise {
   const client = clientAt(socket, {
     name: 'supervise',
-    remedy: 'name its socket with --supervise-socket PATH or BOTTLED_SUPERVISE_SOCKET',
+    remedy:
+      'name the data directory of the bundle with BOTTLED_DATA, or its socket with --supervise-socket PATH or BOTTLED_SUPERVISE_SOCKET',
     alive: '/v1/status',
   });
 

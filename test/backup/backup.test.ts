@@ -339,6 +339,14 @@ test('without root, what others keep to themselves fails the backup by name', { 
   );
 });
 
+test('stdout that is full is told as that, and not as a full directory for copies', (t) => {
+  const world = makeWorld(t);
+  world.write('kept/a', 'x');
+  const { exitCode, stderr } = world.backupTo('/dev/full');
+  assert.equal(exitCode, 1);
+  assert.match(stderr, /there is no room left in the place that stdout goes to; what is there is no whole archive$/m);
+});
+
 test('without root a bundle of one user is backed up and restored, and a note says whose it is now', {
   skip: notRoot,
 }, async (t) => {

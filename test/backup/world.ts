@@ -1,9 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -24,6 +26,8 @@ export interface World {
   readonly archive: string;
   write(path: string, text: string | Uint8Array, mode?: number): void;
   backup(...args: string[]): Promise<Ended>;
+  /** Backs up to stdout, which is this file itself and no pipe to it. */
+  backupTo(path: string): Ended;
   restore(...args: string[]): Promise<Ended>;
   /** The same as another user, who may go everywhere here. */
   as(uid: number): Pick<World, 'backup' | 'restore'>;
@@ -81,6 +85,13 @@ export function makeWorld(t: TestContext, bundle = BUNDLE): World {
       chmodSync(full, mode);
     },
     backup: (...args) => bottled(['backup', '-f', file, ...args], { env }),
+    backupTo(path) {
+      const stdout = openSync(path, 'w');
+      const args = [MAIN, 'backup', '-f', file, '-o', '-'];
+      const ended = spawnSync(process.execPath, args, { env, stdio: ['ignore', stdout, 'pipe'], encoding: 'utf8' });
+      closeSync(stdout);
+      return { exitCode: ended.status ?? undefined, stdout: '', stderr: ended.stderr };
+    },
     restore: (...args) => bottled(['restore', '-f', file, ...args], { env }),
     as(uid) {
       for (const each of [directory, data]) chmodSync(each, 0o777);

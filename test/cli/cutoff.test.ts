@@ -49,7 +49,7 @@ test('the wrong data directory is a failure, not a cutoff that nobody sees', asy
   assert.equal(on.exitCode, 1);
   assert.match(
     on.stderr,
-    /^bottled: THE CUTOFF IS NOT ON: .*; name the data directory of the bundle with BOTTLED_DATA/,
+    /^bottled: THE CUTOFF IS NOT ON: \S+\/egress\/cutoff: no such file or directory; name the data directory of the bundle with BOTTLED_DATA/,
   );
   mkdirSync(join(data, 'egress'));
   await using egress = await startEgress({ routes: ROUTES });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -160,5 +160,18 @@ test('4: no init is there', async (t) => {
       ended,
       /cannot reach the init at .*: there is no such socket; is it running\? name its socket with --socket PATH/,
     );
+  }
+});
+
+test('4: a socket that belongs to another user says whose it must be, and asks for no other socket', {
+  skip: process.getuid?.() === 0 ? false : 'needs root, to run as another user',
+}, async (t) => {
+  const { socket } = await serve(t);
+  const closed = scratch(t);
+  chmodSync(closed, 0o700);
+  for (const path of [socket, join(closed, 'c.sock')]) {
+    const ended = await bottled(['status', '--socket', path], { uid: 65_534, gid: 65_534 });
+    assert.equal(ended.exitCode, 4);
+    assertOneLine(ended, /: permission denied; run this as the user that it belongs to$/);
   }
 });

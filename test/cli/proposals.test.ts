@@ -347,7 +347,7 @@ test('a wrong action, a missing id and a supervise that is not there are told wi
   assert.equal(away.exitCode, 4);
   assert.match(
     away.stderr,
-    /cannot reach supervise at .*none\.sock: there is no such socket; is it running\? name its/,
+    /cannot reach supervise at .*none\.sock: there is no such socket; is it running\? name the data directory of the bundle with BOTTLED_DATA, or its socket/,
   );
 });
 

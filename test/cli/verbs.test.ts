@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { VERBS } from '../../cli/verbs.ts';
 import { visible } from '../../cli/visible.ts';
 import { ask, scratch, serve, until } from '../control/serve.ts';
-import { bottled, start } from './bottled.ts';
+import { bottled, MAIN, start } from './bottled.ts';
 
 test('status is a table with the reason where something is wrong', async (t) => {
   const { socket, init } = await serve(t);
@@ -123,6 +123,16 @@ test('a reader that leaves early ends the verb quietly', async (t) => {
   assert.equal(complaint, '');
 });
 
+test('what stdout has no room for is a failure, and no half of an answer that looks whole', () => {
+  for (const args of [['schema'], ['version'], ['completion', 'bash'], ['logs', '--help']]) {
+    const full = openSync('/dev/full', 'w');
+    const ended = spawnSync(process.execPath, [MAIN, ...args], { stdio: ['ignore', full, 'pipe'], encoding: 'utf8' });
+    closeSync(full);
+    assert.equal(ended.status, 1, args.join(' '));
+    assert.equal(ended.stderr, 'bottled: cannot write to stdout: no space left on device; what it got is not whole\n');
+  }
+});
+
 test('control characters of a daemon are shown, colours stay', () => {
   assert.equal(visible('\x1b[31mred\x1b[0m\tok'), '\x1b[31mred\x1b[0m\tok');
   assert.equal(visible('\x1b[2J\x07\x9b1m\r'), '\\x1b[2J\\x07\\x9b1m\\x0d');
@@ -139,6 +149,17 @@ test('check prints plan and graph, graph the graph alone', async (t) => {
   assert.deepEqual(Reflect.get(JSON.parse(json.stdout), 'start_order'), [['db'], ['web']]);
   assert.match((await bottled(['graph', '--format', 'mermaid', file])).stdout, /-->/);
   assert.match((await bottled(['graph', '--format', 'dot', file])).stdout, /^digraph/);
+});
+
+test('every verb that reads a bundle file takes it by -f, and no verb takes two', async (t) => {
+  const file = join(scratch(t), 'bundle.yaml');
+  writeFileSync(file, 'daemons:\n  web: { command: [web] }\n');
+  for (const verb of ['check', 'graph', 'manifest']) {
+    const [asArgument, asOption] = await Promise.all([bottled([verb, file]), bottled([verb, '-f', file])]);
+    assert.deepEqual([asOption.exitCode, asOption.stdout], [0, asArgument.stdout], verb);
+    const two = await bottled([verb, '-f', file, file]);
+    assert.deepEqual([two.exitCode, /names two bundle files; usage:/.test(two.stderr)], [2, true], verb);
+  }
 });
 
 test('schema prints the JSON Schema', async () => {
@@ -169,10 +190,22 @@ complete_words bottled logs --no
 complete_words bottled graph --format m
 complete_words bottled stop e
 complete_words bottled signal HU
+complete_words bottled audit --compose ${file}
+complete_words bottled restore --identity ${file}
+complete_words bottled logs -f e
 `,
   );
   const completed = execFileSync('bash', ['--norc', file], { encoding: 'utf8' });
-  assert.deepEqual(completed.trim().split('\n'), ['status start', '--no-prefix', 'mermaid', 'egress', 'HUP']);
+  assert.deepEqual(completed.trim().split('\n'), [
+    'status start',
+    '--no-prefix',
+    'mermaid',
+    'egress',
+    'HUP',
+    file,
+    file,
+    'egress',
+  ]);
   for (const shell of ['zsh', 'fish']) {
     const { stdout } = await bottled(['completion', shell]);
     for (const name of Object.keys(VERBS)) assert.ok(stdout.includes(name), `${shell} ${name}`);
