@@ -1,4 +1,5 @@
 import type { Match, Matcher } from '../known-secrets/matcher.ts';
+import { createEscapedWatch } from './escaped-watch.ts';
 import { type Sighting, sightingsOf } from './secrets.ts';
 import type { BodyWatch, Refused, WatchStep } from './verdict.ts';
 
@@ -23,6 +24,7 @@ const MOST_TOLD = 8;
 export function createBodyWatch(options: BodyWatchOptions): BodyWatch {
   const { matcher, onMatch, limit = Number.POSITIVE_INFINITY, found, refusal, tooLarge } = options;
   const stream = matcher.stream(onMatch === 'block' ? 'refuse' : 'redact');
+  const escaped = createEscapedWatch(matcher);
   let received = 0;
   let told = 0;
   let refused: WatchStep | undefined;
@@ -33,12 +35,24 @@ export function createBodyWatch(options: BodyWatchOptions): BodyWatch {
     received += chunk.length;
     if (received > limit) return refuse(tooLarge());
     const { safe, matches } = stream.push(chunk);
-    if (matches.length === 0) return { kind: 'pass', bytes: safe };
+    if (matches.length === 0) return pass(safe);
     const places = matches.map((match) => shifted(match, before));
     const sightings = sightingsOf(matcher, chunk, places);
     const fatal = sightings.find(({ isCanary }) => onMatch === 'block' || isCanary);
     tell(sightings, fatal === undefined ? 'redacted' : 'blocked');
-    return fatal === undefined ? { kind: 'pass', bytes: safe } : refuse(refusal(fatal));
+    return fatal === undefined ? pass(safe) : refuse(refusal(fatal));
+  }
+
+  function pass(bytes: Buffer): WatchStep {
+    return passUnless(escaped.push(bytes), bytes);
+  }
+
+  /** What would leave, unless escapes in it hide a secret: then there is no place for stars, whatever the route says. */
+  function passUnless(sightings: readonly Sighting[], bytes: Buffer): WatchStep {
+    const [first] = sightings;
+    if (first === undefined) return { kind: 'pass', bytes };
+    tell(sightings, 'blocked');
+    return refuse(refusal(first));
   }
 
   function refuse(refusalOfBody: Refused): WatchStep {
@@ -55,7 +69,9 @@ export function createBodyWatch(options: BodyWatchOptions): BodyWatch {
   }
 
   function end(): WatchStep {
-    return refused ?? { kind: 'pass', bytes: stream.end().safe };
+    if (refused !== undefined) return refused;
+    const { safe } = stream.end();
+    return passUnless(escaped.end(safe), safe);
   }
 
   return { push, end };

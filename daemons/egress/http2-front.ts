@@ -48,7 +48,11 @@ export function serveHttp2(engine: Engine, tunnel: Tunnel, socket: TLSSocket): S
   session.setTimeout(limits.idle_ms, () => {
     if (openStreams === 0) session.close();
   });
-  session.on('error', () => session.destroy());
+  session.on('error', (error: Error & { code?: string }) => {
+    session.destroy();
+    // What was said, not that the peer is gone.
+    if (error.code === 'ERR_HTTP2_ERROR') engine.reportUnread({ refusal: unsound, authority: tunnel.authority });
+  });
   session.on('sessionError', () => session.destroy());
   session.on('frameError', () => session.destroy());
   let openStreams = 0;
@@ -80,7 +84,8 @@ function answer(engine: Engine, tunnel: Tunnel, stream: ServerHttp2Stream, rawHe
   if (refusal !== undefined || admission.kind === 'refused') {
     const told = refusal ?? unreadable;
     answerWhole(agent, told.status, refusalLine(told), plainText, method, engine.limits.linger_ms);
-    if (admission.question !== undefined) reportAnswered(engine, admission.question, told, performance.now());
+    if (admission.question === undefined) engine.reportUnread({ refusal: told, authority: tunnel.authority });
+    else reportAnswered(engine, admission.question, told, performance.now());
     return;
   }
   const length = bodyLength(fields) ?? (stream.endAfterHeaders ? undefined : 'chunked');
@@ -89,6 +94,13 @@ function answer(engine: Engine, tunnel: Tunnel, stream: ServerHttp2Stream, rawHe
 }
 
 function nothing(): void {}
+
+const unsound: Refused = {
+  kind: 'refused',
+  status: 400,
+  code: 'bad-framing',
+  reason: 'what came on the connection is not sound HTTP/2',
+};
 
 const unreadable: Refused = { kind: 'refused', status: 400, code: 'bad-request', reason: 'the request cannot be read' };
 

@@ -1,5 +1,5 @@
 import { without } from '../http/headers.ts';
-import { foldedName, METHOD_OVERRIDES, REWRITING_HEADERS } from '../routes/headers.ts';
+import { FRAMING_HEADERS, foldedName, METHOD_OVERRIDES, REWRITING_HEADERS, SECOND_PATH } from '../routes/headers.ts';
 import { authHeaderOf, injectableHeaders } from '../routes/listing.ts';
 import type { Route, Routes } from '../routes/schema.ts';
 import type { RawHeaders } from './verdict.ts';
@@ -34,9 +34,11 @@ export function inject(
  * headers of them (RFC 9110, 6.5.1).
  */
 export function harmlessTrailers(trailers: RawHeaders, own: ReadonlySet<string>): RawHeaders {
-  const changes = (name: string) => METHOD_OVERRIDES.has(name) || REWRITING_HEADERS.has(name);
+  const changes = (name: string) => CHANGING.some((names) => names.has(name)) || SECOND_PATH.test(name);
   return withoutFolded(trailers, (name) => isOwn(name, own) || changes(name));
 }
+
+const CHANGING = [METHOD_OVERRIDES, REWRITING_HEADERS, FRAMING_HEADERS];
 
 /** The headers of a client without those that egress alone may send. */
 function withoutOwn(headers: RawHeaders, own: ReadonlySet<string>): RawHeaders {

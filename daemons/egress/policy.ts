@@ -7,6 +7,7 @@ import type { Routes } from '../routes/schema.ts';
 import { type Credentials, readCredentials } from './credentials.ts';
 import { createIntrospection } from './introspection.ts';
 import { createJudge, type SecretFound } from './judge.ts';
+import { shownText } from './outbound.ts';
 import { type Secrets, secretsOf } from './secrets.ts';
 import type { Supervision } from './supervision.ts';
 import type { Judge } from './verdict.ts';
@@ -131,7 +132,7 @@ export async function openPolicy(options: PolicyOptions, credentials: Credential
     current: () => policy,
     hasProblem: () => hasProblem,
     taken_ms: () => taken_ms,
-    mask: (text) => policy.secrets.mask(previous.secrets.mask(text)),
+    mask: (text) => shownText(policy.secrets, shownText(previous.secrets, text)),
     reload,
   };
 }

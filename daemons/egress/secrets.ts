@@ -30,7 +30,7 @@ export interface Sighting {
   readonly evidence: string;
 }
 
-/** Collects what must not go out: each token, the password of one that is `user:password`, and the canary. */
+/** Collects what must not go out: each token, the password of one that is `user:password`, plain or in base64, and the canary. */
 export function secretsOf({ tokens, canary }: Credentials): Secrets {
   const named = [
     ...[...tokens].flatMap(([name, value]) => partsOf(value).map((part) => ({ name, value: part }))),
@@ -87,5 +87,11 @@ const NOT_PRINTABLE = /[^\x20-\x7e]/g;
 
 function partsOf(token: string): readonly string[] {
   const colon = token.indexOf(':');
-  return colon === -1 ? [token] : [token, token.slice(colon + 1)];
+  if (colon !== -1) return [token, token.slice(colon + 1)];
+  const account = Buffer.from(token, 'base64').toString('latin1');
+  const isAccount = ACCOUNT.test(account) && Buffer.from(account, 'latin1').toString('base64') === token;
+  return isAccount ? [token, ...partsOf(account)] : [token];
 }
+
+/** `user:password`, as a credential for Basic may hold it in base64. Of random bytes in base64 none comes out as this. */
+const ACCOUNT = /^[\x20-\x7e]*:[\x20-\x7e]+$/;

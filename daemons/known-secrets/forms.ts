@@ -37,6 +37,7 @@ export function formsOf(secret: string): readonly Form[] {
   const escaped = JSON.stringify(secret).slice(1, -1);
   const texts: readonly (readonly [string, string | Buffer])[] = [
     ['as it is', raw],
+    ...inTheOtherCase(secret).map((text) => ['in the other case', text] as const),
     ...[0, 1, 2].map((before) => ['base64', base64Core(raw, before)] as const),
     ...[0, 1, 2].map((before) => ['base64url', urlSafe(base64Core(raw, before))] as const),
     ['hex', raw.toString('hex')],
@@ -57,6 +58,13 @@ export function formsOf(secret: string): readonly Form[] {
     if (bytes.length >= SHORTEST_FORM && !forms.has(id)) forms.set(id, { encoding, bytes });
   }
   return [...forms.values()];
+}
+
+/** A secret of one case, such as hex digits, in the other one: who gets it turns it back. Of mixed case there is none that does not lose something. */
+function inTheOtherCase(secret: string): readonly string[] {
+  const [lower, upper] = [secret.toLowerCase(), secret.toUpperCase()];
+  if (secret === lower) return [upper];
+  return secret === upper ? [lower] : [];
 }
 
 /** The base64 characters that `raw` alone decides when `before` (0 to 2) bytes stand before it: RFC 4648 section 4, six bits each. */

@@ -46,9 +46,36 @@ export const REWRITING_HEADERS: ReadonlySet<string> = new Set([
   'x-rewrite-uri',
 ]);
 
-/** Header names as the strangest server reads them: without case, and CGI (RFC 3875, 4.1.18) makes `-` and `_` the same. */
+/** Headers that say where a request ends, how its body is written and whom it is for: egress reads or makes them by their proper names. */
+export const FRAMING_HEADERS: ReadonlySet<string> = new Set([
+  'connection',
+  'content-encoding',
+  'content-length',
+  'expect',
+  'host',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Whether a name is no header of framing here and may be one to a server that takes other signs for `-`: a way to hide a request in another. */
+export function isMisspeltFraming(name: string): boolean {
+  return FRAMING_HEADERS.has(foldedName(name)) && !FRAMING_HEADERS.has(name.toLowerCase());
+}
+
+/**
+ * Headers that name a second path, to write to or to read from, with the rights of the request: WebDAV (RFC 4918, 10.3), OpenStack Swift, and
+ * the copies and renames of object stores (S3, Google, Azure and their like). By their folded names.
+ */
+export const SECOND_PATH = /^(?:destination|x-copy-from|x-[a-z]+-(?:copy|rename)-source)$/;
+
+/**
+ * Header names as the strangest server reads them: without case, and CGI (RFC 3875, 4.1.18) makes `-` and `_` the same, in some
+ * servers every other sign too.
+ */
 export function foldedName(name: string): string {
-  return name.toLowerCase().replaceAll('_', '-');
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '-');
 }
 
 /** Why a route cannot depend on a header that the agent sends, or undefined. `name` in lower case. */

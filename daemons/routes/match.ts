@@ -1,8 +1,9 @@
 import type { Authority } from '../authority/authority.ts';
 import { formatHost } from '../authority/authority.ts';
 import { allValues, connectionOptions, type RawHeaders } from '../http/headers.ts';
-import { foldedName, METHOD_OVERRIDES, REWRITING_HEADERS } from './headers.ts';
+import { foldedName, isMisspeltFraming, METHOD_OVERRIDES, REWRITING_HEADERS, SECOND_PATH } from './headers.ts';
 import { matchesWhole } from './pattern.ts';
+import { mayOverride, overridesIn } from './query.ts';
 import type { HeaderRule, Match, PathRule, Route, Routes } from './schema.ts';
 import { parseTarget, type Target } from './target.ts';
 
@@ -89,6 +90,8 @@ interface Reading {
   readonly method: string;
   /** The method, and those that a framework might take in its place. */
   readonly methods: readonly string[];
+  /** Folded names of the headers that name a path beside that of the request. */
+  readonly otherPaths: readonly string[];
 }
 
 function readRequest(question: RouteQuestion): Reading | RouteRefusal {
@@ -101,27 +104,36 @@ function readRequest(question: RouteQuestion): Reading | RouteRefusal {
     return refused(target.status, target.code, `${subject} ${target.reason}`);
   }
   const methods = [method];
+  const otherPaths: string[] = [];
   for (let i = 0; i + 1 < question.headers.length; i += 2) {
     const name = foldedName(question.headers[i] ?? '');
     if (REWRITING_HEADERS.has(name))
       return refused(403, 'rewriting-header', `the header ${name} would change where the request goes`);
+    if (isMisspeltFraming(question.headers[i] ?? ''))
+      return refused(
+        403,
+        'rewriting-header',
+        `the header ${name} is misspelt, and some servers would end the request by it`,
+      );
+    if (SECOND_PATH.test(name)) otherPaths.push(name);
     if (METHOD_OVERRIDES.has(name)) methods.push((question.headers[i + 1] ?? '').trim().toUpperCase());
   }
-  if (MAY_OVERRIDE.test(target.query)) {
-    for (const value of new URLSearchParams(target.query).getAll('_method')) methods.push(value.trim().toUpperCase());
+  if (mayOverride(target.query)) {
+    const override = overridesIn(target.query);
+    if (override.holdsHeaders)
+      return refused(403, 'rewriting-header', 'a parameter of the query would put headers in after they are judged');
+    methods.push(...override.methods);
   }
   const impossible = methods.find((each) => !METHOD.test(each) || NEVER_ALLOWED.has(each));
   if (impossible !== undefined)
     return refused(403, 'method-not-allowed', `no route allows the method ${shown(impossible)}`);
   if (question.isWebSocket && method !== 'GET') return refused(400, 'method-malformed', 'a WebSocket begins with GET');
-  return { question, target, method, methods };
+  return { question, target, method, methods, otherPaths };
 }
 
 const METHOD = /^[A-Z][A-Z-]{0,31}$/;
 /** What sends a request back to who asked would show the agent the credential in it. */
 const NEVER_ALLOWED: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT']);
-/** The parameter by which frameworks take another method, perhaps with its name encoded. */
-const MAY_OVERRIDE = /_method|%/;
 
 /** What keeps a route from matching, in the order in which it is looked at. */
 const MISSES = ['scheme', 'port', 'path', 'encoded-slash', 'method', 'headers', 'websocket'] as const;
@@ -160,6 +172,9 @@ function missOfMatch({ paths, methods, headers }: Match, reading: Reading): Miss
   const { path } = reading.target;
   if (paths !== undefined && !paths.some((rule) => matchesPath(rule, path))) return 'path';
   if (methods !== undefined && !reading.methods.every((method) => methods.includes(method))) return 'method';
+  // Nobody has said that these paths are allowed, unless by a rule for the header itself.
+  const isJudged = (name: string) => headers?.some((rule) => foldedName(rule.name) === name) === true;
+  if (paths !== undefined && !reading.otherPaths.every(isJudged)) return 'headers';
   return headers?.every((rule) => matchesHeader(rule, reading.question.headers)) === false ? 'headers' : undefined;
 }
 

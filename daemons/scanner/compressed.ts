@@ -17,8 +17,8 @@ interface Format {
   readonly decode: (bytes: Buffer, most: number) => Buffer;
 }
 
-/** RFC 1950 section 2.2: the window of 32 KiB that all programs use, fastest, default and best. (The fourth would be text: `x^`.) */
-const ZLIB_SECOND_BYTES = [0x01, 0x9c, 0xda];
+/** RFC 1950 section 2.2: the window of 32 KiB that programs use unless they are told otherwise, and the four levels. */
+const ZLIB_SECOND_BYTES = [0x01, 0x5e, 0x9c, 0xda];
 
 const FORMATS: readonly Format[] = [
   { name: 'gzip', magic: Buffer.of(0x1f, 0x8b, 0x08), dataAt: gzipDataAt, decode: inflate },

@@ -38,6 +38,16 @@ export function* decodedTexts(layer: Layer): Generator<Layer> {
   for (let skip = 0; skip < 2 && hex.length > 0; skip++) yield decodeRuns(layer, 'hex', hex, skip);
 }
 
+/** The stretches of base64 in some bytes, each on a line of its own, without what breaks their lines. */
+export function base64Lines(bytes: Buffer): Buffer {
+  return Buffer.from(
+    base64Runs(bytes)
+      .map(({ text }) => text)
+      .join('\n'),
+    'latin1',
+  );
+}
+
 function decodeRuns(layer: Layer, decoding: 'base64' | 'hex', runs: readonly Run[], skip: number): Layer {
   const size = runs.reduce((sum, { text }) => sum + text.length + 1, 0);
   const out = Buffer.allocUnsafe(size);

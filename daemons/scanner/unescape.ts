@@ -42,7 +42,7 @@ for (const [first, last] of INVISIBLE) {
 const SIGNS: ReadonlySet<number> = new Set([0x22, 0x2f, 0x5c]);
 
 /**
- * The text around escapes, with these resolved: `%67` (RFC 3986), `\u0067`, `\u{67}`, `\U00000067`, `\x67`, `\147`, `\"`, `\/` and `\\` (JSON, JavaScript, C,
+ * The text around escapes, with these resolved: `%67` (RFC 3986), `%u0067` (ECMAScript, B.2.1.1), `\u0067`, `\u{67}`, `\U00000067`, `\x67`, `\147`, `\"`, `\/` and `\\` (JSON, JavaScript, C,
  * Python), `&#103;` and `&#x67;` (HTML). What does not show is left out: zero bytes (so UTF-16 becomes readable), characters of Unicode that do
  * not show, a backslash before a line break. `undefined` where there is nothing of that.
  */
@@ -132,7 +132,8 @@ function escapeLength(bytes: Buffer, i: number): number {
   switch (bytes[i]) {
     case 0x00:
       return 1;
-    case 0x25: // %67
+    case 0x25: // %67 %u0067
+      if ((next | 0x20) === 0x75) return [2, 3, 4, 5].every((ahead) => isHex(bytes[i + ahead])) ? 6 : 0;
       return isHex(next) && isHex(bytes[i + 2]) ? 3 : 0;
     case 0x26: // &#103; &#x67;
       return next === 0x23 ? entityLength(bytes, i) : 0;
@@ -153,8 +154,11 @@ function backslashLength(bytes: Buffer, i: number, next: number): number {
   return next === 0x0a || SIGNS.has(next) ? 2 : 0;
 }
 
+/** With zeros in front; browsers take any number of them, and need no semicolon. */
+const LONGEST_ENTITY = 40;
+
 function entityLength(bytes: Buffer, i: number): number {
-  const match = /^&#(?:x[0-9a-f]{1,6}|\d{1,7});/i.exec(bytes.toString('latin1', i, i + 11));
+  const match = /^&#(?:x0*[0-9a-f]{1,6}|0*\d{1,7});?/i.exec(bytes.toString('latin1', i, i + LONGEST_ENTITY));
   return match === null ? 0 : match[0].length;
 }
 
@@ -179,6 +183,7 @@ function resolvedByte(bytes: Buffer, i: number, length: number): number | undefi
 }
 
 function codeOf(text: string): number | undefined {
+  if (/^%u/i.test(text)) return Number.parseInt(text.slice(2), 16);
   if (text.startsWith('%')) return Number.parseInt(text.slice(1), 16);
   if (text.startsWith('&#x') || text.startsWith('&#X')) return Number.parseInt(text.slice(3), 16);
   if (text.startsWith('&#')) return Number.parseInt(text.slice(2), 10);

@@ -1,6 +1,6 @@
 import { promises as dns, type LookupAddress } from 'node:dns';
 import { BlockList, isIPv4, type LookupFunction } from 'node:net';
-import { addressClass } from '../../authority/address-class.ts';
+import { type AddressClass, addressClass } from '../../authority/address-class.ts';
 import type { Host } from '../../authority/authority.ts';
 import type { PipelockConfig } from '../pipelock-config.ts';
 import { type Block, blocked } from './block.ts';
@@ -18,6 +18,10 @@ export type Resolved =
 export type ResolveChecked = (host: Host) => Promise<Resolved>;
 
 const RESOLVE_MS = 5_000;
+
+const PUBLIC: ReadonlySet<AddressClass> = new Set(['public']);
+/** Where a trusted name may lead: to a neighbour. None is at metadata of the cloud or another link-local address, whatever the name server says. */
+const TRUSTED_WITH: ReadonlySet<AddressClass> = new Set(['public', 'private', 'shared', 'loopback']);
 
 export const systemResolve: Resolve = (host) => dns.lookup(host, { all: true, order: 'verbatim' });
 
@@ -39,9 +43,8 @@ export function addressChecker(config: PipelockConfig, resolve: Resolve = system
       return { ok: false, block: blocked('ssrf', `SSRF check failed: DNS resolution error for ${host}: ${found}`) };
     }
     const isTrusted = !isAddress && isListed(host, config.trusted_domains);
-    const internal = found.find(
-      ({ address }) => addressClass(address) !== 'public' && !isTrusted && !isExempt(address),
-    );
+    const allowed = isTrusted ? TRUSTED_WITH : PUBLIC;
+    const internal = found.find(({ address }) => !allowed.has(addressClass(address)) && !isExempt(address));
     if (internal === undefined) return { ok: true, addresses: found };
     const reason = `SSRF blocked: ${host} resolves to internal IP ${internal.address}`;
     return { ok: false, block: blocked('ssrf', reason) };

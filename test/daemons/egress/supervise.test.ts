@@ -136,6 +136,8 @@ test('the canary, another secret beside an allowed one, and routes that block ar
   operator.say(await operator.asked(), 'approved');
   assert.equal((await held).status, 200);
   assert.equal((await ask(`/x?k=${token}&c=${canary}`)).status, 403);
+  const hidden = canary.replace('-', '%2D');
+  assert.equal((await ask(`/x?k=${token}&c=${hidden}`)).status, 403);
   assert.equal(pipelock.arrived.length, 1);
 });
 

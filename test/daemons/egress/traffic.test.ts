@@ -209,6 +209,34 @@ describe('egress, what it says', () => {
     assert.ok(all.includes('EGRESS_TOKEN_0'));
   });
 
+  it('holds no credential that was sent with escapes: path, header and what came back are stars as a whole', async () => {
+    const token = madeUp();
+    const bytes = [...Buffer.from(token)].map((byte) => byte.toString(16).padStart(2, '0'));
+    const escaped = [
+      `%${bytes[0]}${token.slice(1)}`,
+      `%25${bytes[0]}${token.slice(1)}`,
+      `${token.slice(0, 4)}%5Cu00${bytes[4]}${token.slice(5)}`,
+    ];
+    await using pipelock = await startFakePipelock((request, response) => {
+      const which = Number(new URL(request.url).searchParams.get('which'));
+      response.setHeader('x-echo', escaped[which]?.replace('%5C', '\\') ?? '').end();
+    });
+    await using egress = await startEgress({ routes, credentials: { EGRESS_TOKEN_0: token }, upstream: pipelock.url });
+    for (const [which, text] of escaped.entries()) {
+      const got = await askThrough(egress.port, `http://plain.example.com/${text}/x`);
+      assert.equal(got.status, 403);
+      const echoed = await askThrough(egress.port, `http://plain.example.com/?which=${which}`);
+      assert.match(String(echoed.headers['x-echo']), /^\*+$/);
+    }
+    await until('all lines', () =>
+      egress.lines().filter(({ event }) => event === 'egress_response').length === 3 &&
+      egress.lines().filter(({ event }) => event === 'egress_blocked').length === 3
+        ? true
+        : undefined,
+    );
+    assert.ok(!egress.output().includes(token.slice(5)));
+  });
+
   it('is at log level 2 each request and answer, with the injected header as stars', async () => {
     await using pipelock = await startFakePipelock();
     await using egress = await startEgress({

@@ -72,6 +72,27 @@ describe('where the stand-in connects to', () => {
     }
   });
 
+  it('an internal host may lead to a neighbour, and not to metadata or to what is no place of a server', async () => {
+    const trusting = { internal_hosts: ['model.example.com'] };
+    for (const bad of [
+      '169.254.169.254',
+      '169.254.0.1',
+      'fd00:ec2::254',
+      '100.100.100.200',
+      '0.0.0.0',
+      'fe80::1',
+      '::',
+    ]) {
+      await using local = await startLocal(trusting, async () => [at(bad)]);
+      const { status, body } = await ask(local.port, 'http://model.example.com/');
+      assert.equal(status, 403, bad);
+      assert.equal(body, `blocked: SSRF blocked: model.example.com resolves to internal IP ${bad}\n`);
+    }
+    await using origin = await startOrigin((_request, response) => response.end('the neighbour'));
+    await using local = await startLocal(trusting, async () => [at('127.0.0.1')]);
+    assert.equal((await ask(local.port, `http://model.example.com:${origin.port}/`)).body, 'the neighbour');
+  });
+
   it('a name that does not resolve is refused, not retried', async () => {
     await using local = await startLocal(settings, () =>
       Promise.reject(Object.assign(new Error('x'), { code: 'ENOTFOUND' })),

@@ -20,6 +20,11 @@ routes:
       - paths: [{ type: Prefix, value: /pkg }]
         methods: [GET]
   - host: '*.cdn.example.com'
+  - host: dav.example.com
+    matches:
+      - paths: [{ type: Prefix, value: /mine }]
+      - paths: [{ type: Prefix, value: /mine }]
+        headers: [{ name: Destination, value: '/mine/[a-z]+', type: RegularExpression }]
   - host: bücher.example
   - host: 10.0.0.5
     schemes: [http]
@@ -238,6 +243,36 @@ const METHODS_AND_HEADERS: readonly Row[] = [
   ],
   ['an override by the query counts', { target: '/repos?_method=DELETE' }, 'method-not-allowed'],
   ['an override by the query counts, also encoded', { target: '/repos?%5fmetho%64=delete' }, 'method-not-allowed'],
+  ['an override by the query counts as PHP reads its name', { target: '/repos?.method=DELETE' }, 'method-not-allowed'],
+  ['an override by the query counts after a space', { target: '/repos?a=b&+_method=DELETE' }, 'method-not-allowed'],
+  ['an override by the query counts in any case', { target: '/repos?_METHOD=delete' }, 'method-not-allowed'],
+  ['an override by the query counts after a semicolon', { target: '/repos?a=b;_method=DELETE' }, 'method-not-allowed'],
+  ["Salesforce's override counts", { target: '/repos?_HttpMethod=PATCH' }, 'method-not-allowed'],
+  ["Google's override counts", { target: '/repos?$httpMethod=DELETE' }, 'method-not-allowed'],
+  ["Google's override counts, encoded", { target: '/repos?%24http%4Dethod=DELETE' }, 'method-not-allowed'],
+  ["Facebook's override counts", { target: '/repos?method=delete' }, 'method-not-allowed'],
+  [
+    'an override by the query that is named as the header counts',
+    { target: '/repos?X-HTTP-Method-Override=PUT' },
+    'method-not-allowed',
+  ],
+  [
+    'a parameter that is called method and holds something else is data',
+    { target: '/repos?method=search&shipping_method=PUT' },
+    'sent /repos?method=search&shipping_method=PUT',
+  ],
+  ['headers in the query are refused', { target: '/repos?$httpHeaders=X-Client:agent' }, 'rewriting-header'],
+  ['headers in the query are refused, encoded', { target: '/repos?%24httpheaders=a' }, 'rewriting-header'],
+  [
+    'an override with other signs counts, which some servers read as the same',
+    { target: '/repos', headers: ['X.HTTP.Method.Override', 'DELETE'] },
+    'method-not-allowed',
+  ],
+  [
+    'a header that rewrites the path is refused with other signs',
+    { target: '/repos', headers: ['X!Original~URL', '/admin'] },
+    'rewriting-header',
+  ],
   [
     'an override to an allowed method is let through',
     { target: '/repos', headers: ['X-HTTP-Method-Override', 'GET'] },
@@ -263,10 +298,52 @@ const METHODS_AND_HEADERS: readonly Row[] = [
     { target: '/repos', headers: ['x_rewrite_url', '/admin'] },
     'rewriting-header',
   ],
+  ...['Transfer_Encoding', 'content_length', 'Content.Length', 'Content_Encoding'].map(
+    (name): Row => [
+      `a header of framing that only some servers take for one is refused: ${name}`,
+      { target: '/repos', headers: [name, '0'] },
+      'rewriting-header',
+    ],
+  ),
+  [
+    'a header of framing by its own name is none of a route',
+    { target: '/repos', headers: ['Content-Length', '0', 'Content_Type', 'a/b'] },
+    'sent /repos',
+  ],
   [
     'a header that rewrites the host is refused',
     { target: '/repos', headers: ['X-Forwarded-Host', 'evil.example'] },
     'rewriting-header',
+  ],
+  [
+    'a second path in a header is not one that a rule for paths has allowed',
+    {
+      method: 'COPY',
+      host: 'dav.example.com',
+      target: '/mine/a',
+      headers: ['Destination', 'https://dav.example.com/b'],
+    },
+    'headers-not-allowed',
+  ],
+  [
+    'a source to copy from is a second path as well',
+    { method: 'PUT', host: 'dav.example.com', target: '/mine/a', headers: ['x_ms-copy-source', '/others/b'] },
+    'headers-not-allowed',
+  ],
+  [
+    'a source to copy from is one, whosever store it is',
+    { method: 'PUT', host: 'dav.example.com', target: '/mine/a', headers: ['X-Goog-Copy-Source', '/others/b'] },
+    'headers-not-allowed',
+  ],
+  [
+    'a second path is let through where the route asks for it',
+    { method: 'MOVE', host: 'dav.example.com', target: '/mine/b', headers: ['Destination', '/mine/c'] },
+    'sent /mine/b',
+  ],
+  [
+    'a second path is let through where every path is',
+    { method: 'COPY', host: 'a.cdn.example.com', target: '/a', headers: ['Destination', '/b'] },
+    'sent /a',
   ],
   [
     'entries are not mixed: the method of one and the path of another',

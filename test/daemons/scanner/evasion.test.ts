@@ -66,6 +66,9 @@ const FOUND: Readonly<Record<string, Way>> = {
   'in escapes of JSON': (s) => `{"x":"${every(s, (code) => `\\u00${hex2(code)}`)}"}`,
   'in escapes of C': (s) => `"${every(s, (code) => `\\x${hex2(code)}`)}"`,
   'in entities of HTML': (s) => `<p>${every(s, (code) => (code % 2 === 0 ? `&#${code};` : `&#x${hex2(code)};`))}</p>`,
+  'in entities of HTML with zeros in front and without a semicolon': (s) =>
+    `<p>${every(s, (code) => (code % 2 === 0 ? `&#x${'0'.repeat(12)}${hex2(code)}` : `&#0000000${code}`))}</p>`,
+  'in URL encoding of old JavaScript': (s) => every(s, (code) => `%u00${hex2(code)}`),
   'in octal escapes of C': (s) => `"${every(s, (code) => `\\${code.toString(8).padStart(3, '0')}`)}"`,
   'in escapes of JavaScript with braces': (s) => `"${every(s, (code) => `\\u{${hex2(code)}}`)}"`,
   'in long escapes of Python': (s) => `"${every(s, (code) => `\\U000000${hex2(code)}`)}"`,
@@ -91,6 +94,7 @@ const FOUND: Readonly<Record<string, Way>> = {
       Buffer.from('\nendstream'),
     ]),
   'in an object of git': (s) => deflateSync(`blob ${s.length}\0${s}`, { level: 1 }),
+  'in zlib of another level': (s) => deflateSync(`blob ${s.length}\0${s}`, { level: 4 }),
   'in an entry of a zip file': (s) => zipOf(s),
   'in zstd': (s) => zstdCompressSync(s),
   'in a URL with a password': (s) => `git clone https://x:${s}@github.com/a/b`,
@@ -104,6 +108,10 @@ const NOT_FOUND: Readonly<Record<string, { readonly way: Way; readonly because: 
   'one letter a line': { way: (s) => [...s].join('\n'), because: 'lines are not joined' },
   'with spaces within': { way: (s) => [...s].join(' '), because: 'any words would then make tokens' },
   backwards: { way: (s) => [...s].reverse().join(''), because: 'there is no end of such codes' },
+  'in zlib with a small window': {
+    way: (s) => deflateSync(s, { windowBits: 9 }),
+    because: 'most of what looks like its beginning is none, and each try takes time',
+  },
   'in ROT13': {
     way: (s) => s.replace(/[a-z]/gi, (c) => String.fromCharCode(c.charCodeAt(0) + (c.toLowerCase() < 'n' ? 13 : -13))),
     because: 'there is no end of such codes',

@@ -20,6 +20,7 @@ import { parseRoutes } from '../../../../daemons/routes/load.ts';
 const token = `made-up-${randomBytes(15).toString('base64url')}`;
 const other = `made-up-${randomBytes(15).toString('base64url')}`;
 const password = `word-${randomBytes(12).toString('hex')}`;
+const basicPassword = `pass-${randomBytes(12).toString('hex')}`;
 const canary = `bird-${randomBytes(12).toString('base64url')}`;
 
 const routesText = `
@@ -57,6 +58,7 @@ async function courtOf(text = routesText): Promise<Court> {
     ['EGRESS_TOKEN_0', token],
     ['EGRESS_TOKEN_1', other],
     ['EGRESS_TOKEN_2', `user:${password}`],
+    ['EGRESS_TOKEN_3', Buffer.from(`user:${basicPassword}`).toString('base64')],
   ]);
   const found: SecretFound[] = [];
   const judge = createJudge({
@@ -67,6 +69,14 @@ async function courtOf(text = routesText): Promise<Court> {
     found: (finding) => found.push(finding),
   });
   return { judge, found };
+}
+
+function linesOf(text: string, between: string): string {
+  return (text.match(/.{1,76}/g) ?? []).join(between);
+}
+
+function hexOf(character: string): string {
+  return character.charCodeAt(0).toString(16).padStart(2, '0');
 }
 
 function ask(host: string, target = '/', headers: readonly string[] = [], change: Partial<Question> = {}): Question {
@@ -119,6 +129,8 @@ describe('a credential', () => {
   it('of the client is stripped on every route, in every header that some route puts one in', async () => {
     const { judge } = await courtOf();
     const sent = ['Authorization', 'a', 'proxy-authorization', 'b', 'X-API-Key', 'c', 'x_api_key', 'd', 'Kept', 'e'];
+    // A server that makes variables of headers (lighttpd for CGI) may read these as the same.
+    sent.push('X.Api!Key', 'f', 'X-Pipelock.Agent', 'g');
     for (const host of ['open.example.com', 'redact.example.com', 'x.wild.example.com']) {
       assert.deepEqual(assertAllowed(judge(ask(host, '/', sent))).headers, ['Kept', 'e']);
     }
@@ -160,6 +172,7 @@ describe('a trailer of a request', () => {
     const { judge } = await courtOf();
     const { trailers } = assertAllowed(judge(ask('open.example.com')));
     const names = ['x-api-key', 'X_Api_Key', 'Authorization', 'X-Pipelock-Agent', 'X-Original-URL', 'X_HTTP_Method'];
+    names.push('Content_Length', 'Transfer.Encoding', 'Destination', 'X-Ms-Copy-Source');
     assert.deepEqual(trailers([...names.flatMap((name) => [name, 'x']), 'X-Sum', '1']), ['X-Sum', '1']);
   });
 
@@ -191,6 +204,11 @@ describe('a known secret in the head of a request', () => {
     ['with every byte percent-encoded', (secret) => Buffer.from(secret).toString('hex').replace(/../g, '%$&')],
     ['with one byte percent-encoded', (secret) => secret.replace('-', '%2D')],
     ['with one byte encoded twice', (secret) => secret.replace('-', '%252d')],
+    ['with one byte as an escape of JSON', (secret) => secret.replace('-', '\\u002d')],
+    ['with one byte as an entity of HTML', (secret) => secret.replace('-', '&#45;')],
+    ['with one byte as an escape of old JavaScript', (secret) => secret.replace('-', '%u002D')],
+    ['with one byte as an escape, percent-encoded', (secret) => secret.replace('-', '%5Cx2d')],
+    ['with a character within that does not show', (secret) => secret.replace('-', '-%E2%80%8B')],
   ];
   for (const [how, spelled] of spellings) {
     it(`is refused ${how}, in the query`, async () => {
@@ -200,6 +218,33 @@ describe('a known secret in the head of a request', () => {
       assert.deepEqual([found[0]?.secret, found[0]?.where, found[0]?.action], ['EGRESS_TOKEN_0', 'query', 'blocked']);
     });
   }
+
+  for (const [how, spelled] of spellings) {
+    it(`is refused ${how}, in a header`, async () => {
+      const { judge, found } = await courtOf();
+      assertRefused(judge(ask('open.example.com', '/', ['X-A', `b=${spelled(token)};`])), 403, 'secret-found');
+      assert.deepEqual([found[0]?.secret, found[0]?.where, found.length], ['EGRESS_TOKEN_0', 'header X-A', 1]);
+    });
+  }
+
+  it('is refused in letters of the other case, where it has only one: who gets it turns it back', async () => {
+    const { judge } = await courtOf();
+    const other = password.toUpperCase();
+    assertRefused(judge(ask('open.example.com', `/?q=${other}`)), 403, 'secret-found');
+    assertRefused(judge(ask('open.example.com', '/', ['X-A', other])), 403, 'secret-found');
+    const watch = assertAllowed(judge(ask('open.example.com'))).watch?.();
+    assert.equal(watch?.push(Buffer.from(`{"a":"${other}"}`)).kind, 'refuse');
+  });
+
+  it('does not hide another that is encoded, above all not the canary', async () => {
+    const { judge, found } = await courtOf();
+    const hidden = canary.replace('-', '%252D');
+    for (const host of ['open.example.com', 'redact.example.com']) {
+      assertRefused(judge(ask(host, `/?a=${token}&b=${hidden}`)), 403, 'canary');
+      assertRefused(judge(ask(host, '/', ['Cookie', `a=${token}; b=${hidden}`])), 403, 'canary');
+    }
+    assert.equal(found.filter(({ isCanary }) => isCanary).length, 4);
+  });
 
   it('is refused in path, header value, header name, host and method override alike', async () => {
     const { judge, found } = await courtOf();
@@ -233,6 +278,14 @@ describe('a known secret in the head of a request', () => {
   it('is the password of a Basic credential by itself, too', async () => {
     const { judge } = await courtOf();
     assertRefused(judge(ask('open.example.com', `/?p=${password}`)), 403, 'secret-found');
+  });
+
+  it('is the password of a Basic credential that is given in base64, too', async () => {
+    const { judge } = await courtOf();
+    assertAllowed(judge(ask('open.example.com', `/?p=${basicPassword}`.slice(0, -1))));
+    assertRefused(judge(ask('open.example.com', `/?p=${basicPassword}`)), 403, 'secret-found');
+    const { answerHeaders } = assertAllowed(judge(ask('open.example.com')));
+    assert.deepEqual(answerHeaders(['X-Echo', basicPassword]), ['X-Echo', '*'.repeat(basicPassword.length)]);
   });
 
   it('is told with up to 40 characters on each side and without any secret', async () => {
@@ -342,6 +395,65 @@ describe('a body', () => {
       [['body', 'open.example.com']],
     );
     assert.ok(!JSON.stringify(found).includes(token.slice(0, 10)));
+  });
+
+  const escapes: readonly (readonly [string, (secret: string) => string])[] = [
+    ['one byte percent-encoded', (secret) => secret.replace('-', '%2D')],
+    ['one character as an escape of JSON', (secret) => secret.replace('-', '\\u002d')],
+    ['every character as an escape of JSON', (secret) => secret.replace(/./g, (c) => `\\u00${hexOf(c)}`)],
+    ['one character as an entity of HTML', (secret) => secret.replace('-', '&#45;')],
+    ['a zero byte within', (secret) => secret.replace('-', '-\0')],
+    ['a character within that does not show', (secret) => secret.replace('-', '-\u200b')],
+    ['in lines of base64', (secret) => linesOf(Buffer.from(`${'-'.repeat(40)}${secret}`).toString('base64'), '\n')],
+    [
+      'in lines of base64 of a mail',
+      (secret) => linesOf(Buffer.from(`${'-'.repeat(41)}${secret}`).toString('base64'), '\r\n'),
+    ],
+    [
+      'in lines of base64 in JSON',
+      (secret) => linesOf(Buffer.from(`${'-'.repeat(42)}${secret}`).toString('base64'), '\\n'),
+    ],
+    [
+      'a character of its base64 as an escape of JSON',
+      (secret) =>
+        Buffer.from(secret)
+          .toString('base64')
+          .replace(/(?<=^.{9})./, (c) => `\\u00${hexOf(c)}`),
+    ],
+  ];
+  for (const [how, escaped] of escapes) {
+    it(`that holds a known secret, ${how}, does not get to its end, however it is cut and whatever the route does`, async () => {
+      const { judge, found } = await courtOf();
+      const body = Buffer.from(`{"a":"b\\n","c":"${escaped(token)}"}`);
+      for (const host of ['open.example.com', 'redact.example.com']) {
+        for (const size of [1, 7, 10_000]) {
+          const watch = assertAllowed(judge(ask(host, '/', [], { kind: 'websocket' }))).watch?.();
+          const steps: WatchStep[] = [];
+          for (let at = 0; at < body.length; at += size) {
+            const step = watch?.push(body.subarray(at, at + size));
+            if (step !== undefined) steps.push(step);
+          }
+          const last = watch?.end();
+          if (last !== undefined) steps.push(last);
+          const refused = steps.find((step) => step.kind === 'refuse');
+          assert.equal(refused?.refusal.code, 'secret-found');
+        }
+      }
+      assert.ok(found.every(({ secret, action }) => secret === 'EGRESS_TOKEN_0' && action === 'blocked'));
+      assert.ok(!JSON.stringify(found).includes(token));
+    });
+  }
+
+  it('with escapes and no secret passes as it came', async () => {
+    const { judge } = await courtOf();
+    const body = Buffer.from(`{"a":"\\u0041\\n%41","b":"${token.slice(0, -1)}\\n"}`);
+    const watch = assertAllowed(judge(ask('open.example.com', '/', [], { kind: 'websocket' }))).watch?.();
+    assert.ok(watch);
+    const out = [...body].map((byte) => watch.push(Buffer.of(byte)));
+    assert.deepEqual(
+      Buffer.concat([...out, watch.end()].map((step) => (step.kind === 'pass' ? step.bytes : body))),
+      body,
+    );
   });
 
   for (const coding of ['gzip', 'br', 'deflate', 'zstd', 'identity, gzip', 'GZIP', 'x-unknown']) {

@@ -52,6 +52,22 @@ test('a TLS server name that is not what CONNECT named is answered 421, whatever
   assert.match(await readAll(named), /^HTTP\/1\.1 421 /);
 });
 
+test('a target that is none is told with the host of its tunnel, over HTTP/1.1 and HTTP/2', async (t) => {
+  const bottle = await openBottle(t);
+  const socket = await secure(bottle, 'api.example.com:443');
+  socket.write('GET /a#b HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n\r\n');
+  assert.match(await readAll(socket), /^HTTP\/1\.1 400 /);
+  const client = await session(t, bottle, 'other.example.com:443');
+  assert.equal((await askHttp2(client, { ':path': '/a#b', ':authority': 'other.example.com' })).status, 400);
+  assert.deepEqual(
+    bottle.unread.map(({ refusal, authority }) => [refusal.status, authority?.host]),
+    [
+      [400, 'api.example.com'],
+      [400, 'other.example.com'],
+    ],
+  );
+});
+
 test('HTTP/2 connections are not shared between hosts: :authority has to be what CONNECT named', async (t) => {
   const bottle = await openBottle(t);
   const client = await session(t, bottle, 'api.example.com:443');

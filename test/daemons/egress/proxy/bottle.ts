@@ -20,6 +20,7 @@ import {
   type CertificateAuthority,
   openCertificateAuthority,
 } from '../../../../daemons/egress/certificate-authority.ts';
+import type { Unread } from '../../../../daemons/egress/engine.ts';
 import { defaultLimits, type Limits } from '../../../../daemons/egress/limits.ts';
 import { createProxy, type EgressProxy, type ProxyOptions } from '../../../../daemons/egress/proxy.ts';
 import { throughPipelock } from '../../../../daemons/egress/upstream.ts';
@@ -33,6 +34,8 @@ export interface Bottle {
   /** The server in pipelock's place. */
   readonly upstream: Server;
   readonly exchanges: readonly Exchange[];
+  /** What was refused for its form. */
+  readonly unread: readonly Unread[];
   /** The next exchange that is reported, or the `n`th of all. */
   reported(n: number): Promise<Exchange>;
 }
@@ -87,6 +90,7 @@ export async function openBottle(t: TestContext, options: BottleOptions = {}): P
   const upstreamPort = await listening(upstream);
   const ca = await openCertificateAuthority(join(directory, 'ca'));
   const exchanges: Exchange[] = [];
+  const unread: Unread[] = [];
   const waiting = new Set<() => void>();
   const proxy = createProxy({
     judge: () => options.judge ?? allowAll,
@@ -97,6 +101,7 @@ export async function openBottle(t: TestContext, options: BottleOptions = {}): P
       exchanges.push(exchange);
       for (const look of waiting) look();
     },
+    reportUnread: (one) => unread.push(one),
     ...(options.own === undefined ? {} : { own: options.own }),
   });
   const { port } = await proxy.listen('127.0.0.1', 0);
@@ -112,6 +117,7 @@ export async function openBottle(t: TestContext, options: BottleOptions = {}): P
     proxy,
     upstream,
     exchanges,
+    unread,
     reported: (n) =>
       new Promise((resolve) => {
         const look = (): void => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer as createTcpServer } from 'node:net';
 import { test } from 'node:test';
-import { ask, askHttp2, connectTo, dial, listening, openBottle, readAll, secure, session } from './bottle.ts';
+import { ask, askHttp2, connectTo, dial, listening, openBottle, readAll, secure, session, until } from './bottle.ts';
 
 /** Each is what follows `POST / HTTP/1.1`, or a whole request where it begins with a method. */
 const requests: readonly (readonly [name: string, bytes: string])[] = [
@@ -217,6 +217,26 @@ const http2Requests: readonly (readonly [name: string, headers: Record<string, s
     ['another scheme', { ':path': '/', ':scheme': 'http' }, 400],
     ['extended CONNECT', { ':method': 'CONNECT', ':path': '/', ':scheme': 'https', ':protocol': 'websocket' }, 501],
   ];
+
+test('a connection on which no sound HTTP/2 is spoken ends, and that is told', async (t) => {
+  const bottle = await openBottle(t);
+  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+  // A frame of data on a stream that nobody opened (RFC 9113, 5.1).
+  const data = Buffer.from([0, 0, 1, 0, 0, 0, 0, 0, 1, 0x41]);
+  for (const bytes of [
+    Buffer.from('GET / HTTP/1.1\r\nHost: a.example\r\n\r\n'),
+    Buffer.concat([preface, settings, data]),
+  ]) {
+    const socket = await secure(bottle, 'a.example:443', { protocols: ['h2'] });
+    socket.write(bytes);
+    await readAll(socket);
+  }
+  await until(() => bottle.unread.length === 2, 'both are told');
+  assert.ok(
+    bottle.unread.every(({ refusal, authority }) => refusal.code === 'bad-framing' && authority?.host === 'a.example'),
+  );
+});
 
 test('over HTTP/2, pseudo-header fields that contradict the tunnel are refused', async (t) => {
   const bottle = await openBottle(t);

@@ -1,0 +1,65 @@
+import type { Matcher } from '../known-secrets/matcher.ts';
+import { base64Lines } from '../scanner/encoded.ts';
+import { outerLayer } from '../scanner/layer.ts';
+import { unescaped } from '../scanner/unescape.ts';
+import { type Sighting, sightingsOf } from './secrets.ts';
+
+/**
+ * Looks for known secrets in what leaves where escapes hide them, be it in one character (`%67`, `\u0067`, `&#103;`, what does not show), or line
+ * breaks in base64, as programs put them in every 64 or 76 characters.
+ */
+export interface EscapedWatch {
+  /** The next piece that is about to leave: the secrets that are seen now, the canary first. */
+  push(leaving: Buffer): readonly Sighting[];
+  /** The same for the last piece: all is seen now. */
+  end(leaving: Buffer): readonly Sighting[];
+}
+
+/** How much of what has left is looked at again with what comes next: more than 512 characters that are six bytes each. */
+const REACH = 4096;
+
+/** Smaller pieces wait for each other: for each of a few bytes, thousands would be looked at again. */
+const SMALLEST_LOOK = 2048;
+
+/**
+ * Since nobody can tell which escapes or lines will make a secret, nothing is held back for them: all of one may have left when it is seen, but
+ * not the end of the body, without which nobody upstream passes it on.
+ */
+export function createEscapedWatch(matcher: Matcher): EscapedWatch {
+  let seen: Buffer = Buffer.alloc(0);
+  let waiting: Buffer[] = [];
+  let size = 0;
+
+  function take(leaving: Buffer): void {
+    if (leaving.length === 0) return;
+    // A copy: the buffer is somebody else's once it has left.
+    waiting.push(leaving.length < SMALLEST_LOOK ? Buffer.from(leaving) : leaving);
+    size += leaving.length;
+  }
+
+  function look(): readonly Sighting[] {
+    if (size === 0) return [];
+    const bytes = Buffer.concat([seen, ...waiting]);
+    seen = Buffer.from(bytes.subarray(-REACH));
+    waiting = [];
+    size = 0;
+    const readable = unescaped(outerLayer(bytes));
+    const sightings = readable === undefined ? [] : sightingsIn(readable.bytes);
+    return sightings.length > 0 ? sightings : sightingsIn(base64Lines(bytes));
+  }
+
+  function sightingsIn(bytes: Buffer): readonly Sighting[] {
+    return sightingsOf(matcher, bytes, matcher.find(bytes));
+  }
+
+  return {
+    push(leaving) {
+      take(leaving);
+      return size < SMALLEST_LOOK ? [] : look();
+    },
+    end(leaving) {
+      take(leaving);
+      return look();
+    },
+  };
+}
