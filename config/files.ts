@@ -9,8 +9,22 @@ export type FileText =
 /** A bundle file, an env file or a secret larger than this is refused unread. */
 export const MOST_BYTES = 1_048_576;
 
+/** The bytes of a file, or why they cannot be had. */
+export type FileBytes =
+  | { readonly ok: true; readonly bytes: Buffer }
+  | { readonly ok: false; readonly fault: 'missing' | 'unreadable'; readonly reason: string };
+
 /** Reads a regular UTF-8 file of at most 1 MiB, without a byte order mark. Never throws, never waits for a pipe. */
 export function readTextFile(path: string): FileText {
+  const file = readSmallFile(path);
+  if (!file.ok) return file;
+  if (!isUtf8(file.bytes)) return { ok: false, fault: 'not-text', reason: 'is not UTF-8 text' };
+  const text = file.bytes.toString('utf8');
+  return { ok: true, text: text.startsWith('\uFEFF') ? text.slice(1) : text };
+}
+
+/** Reads a regular file of at most 1 MiB, whatever it holds. Never throws, never waits for a pipe. */
+export function readSmallFile(path: string): FileBytes {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -20,9 +34,7 @@ export function readTextFile(path: string): FileText {
     if (stat.size > MOST_BYTES) return refused(`holds ${stat.size} bytes; at most ${MOST_BYTES} (1 MiB) are read`);
     const bytes = readFileSync(fd);
     if (bytes.length > MOST_BYTES) return refused(`holds more than ${MOST_BYTES} bytes (1 MiB)`);
-    if (!isUtf8(bytes)) return { ok: false, fault: 'not-text', reason: 'is not UTF-8 text' };
-    const text = bytes.toString('utf8');
-    return { ok: true, text: text.startsWith('\uFEFF') ? text.slice(1) : text };
+    return { ok: true, bytes };
   } catch (error) {
     const code = errorCode(error);
     const fault = code === 'ENOENT' || code === 'ENOTDIR' ? 'missing' : 'unreadable';
@@ -43,7 +55,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ERR_INVALID_ARG_VALUE: 'has no usable name',
 };
 
-function refused(reason: string): FileText {
+function refused(reason: string): FileBytes {
   return { ok: false, fault: 'unreadable', reason };
 }
 

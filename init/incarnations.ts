@@ -8,12 +8,14 @@ import { type OomScores, watchOomKills } from './child/oom.ts';
 import { closeReadEnds, closeWriteEnds, makeOutputPipes } from './child/pipes.ts';
 import { type Privileges, resolvePrivileges } from './child/privileges.ts';
 import { openNotification, provideSecrets } from './child/provisions.ts';
+import { removeSecrets } from './child/secrets.ts';
 import { findSurvivors, send as sendSignal, signalEscaped, signalGroup } from './child/survivors.ts';
 import { measureUsage } from './child/usage.ts';
 import type { EffectOf } from './lifecycle/effect.ts';
 import type { Exit, SpawnError } from './lifecycle/event.ts';
 import type { Logs, Tap } from './logs/logs.ts';
 import { monotonic } from './monotonic.ts';
+import { errnoOf } from './posix/errno.ts';
 import { PosixError } from './posix/libc.ts';
 import type { SignalName } from './posix/signal-names.ts';
 import { hasChildren } from './posix/wait.ts';
@@ -35,6 +37,8 @@ export interface Live extends Incarnation {
   /** Its outputs, read from when all that start at one time have been started. */
   readonly taps: Tap[];
   exit: Exit | undefined;
+  /** Its user, while no other that lives has it. */
+  uid: number | undefined;
   /** Its processor time when it was last looked at, in ms, and when that was. */
   lastLook: { readonly cpuMs: number; readonly at: number };
 }
@@ -50,6 +54,8 @@ export interface Incarnations {
   usage(): (daemon: string) => ProcessView;
   /** From now on, `secrets` are in nobody's log; they replace the earlier ones of the same owner. */
   hide(owner: string, secrets: readonly string[]): void;
+  /** Removes the secrets of a daemon that is no longer in the bundle. */
+  forget(daemon: string): void;
   /** Closes what the daemons' outputs still hold open, within `ms`. */
   drain(ms: number): Promise<void>;
 }
@@ -185,7 +191,7 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       incarnation,
       leader: launched.pid,
       mark,
-      uid: uidOfItsOwn(owner.uid),
+      uid: takeUid(owner.uid),
       environment,
       privileges,
       spec,
@@ -212,10 +218,11 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
     logs.mask([...masks.values()].flat());
   }
 
-  function uidOfItsOwn(uid: number): number | undefined {
-    const shared =
-      uid === process.geteuid?.() || [...lives.values()].some((live) => live.privileges.identity.uid === uid);
-    return shared ? undefined : uid;
+  /** The uid by which the processes of one that starts now are known: undefined where others have it, who then share it, too. */
+  function takeUid(uid: number): number | undefined {
+    const others = [...lives.values()].filter((live) => live.privileges.identity.uid === uid);
+    for (const other of others) other.uid = undefined;
+    return others.length > 0 || uid === process.geteuid?.() ? undefined : uid;
   }
 
   /** After each pass of the reaper: one look at /proc tells which of those that lost their first process left others behind. */
@@ -321,6 +328,13 @@ export function createIncarnations(options: IncarnationsOptions): Incarnations {
       };
     },
     hide,
+    forget(daemon) {
+      try {
+        removeSecrets({ runDirectory, daemon });
+      } catch (error) {
+        logs.own('warn', daemon, `its secrets stay in ${runDirectory}: ${errnoOf(error)}`);
+      }
+    },
     async drain(ms) {
       const taps = [...lives.values()].flatMap((live) => live.taps);
       for (const tap of taps) tap.endWithin(ms);

@@ -7,6 +7,8 @@ import { type LoadOptions, loadBundle } from './bundle/load.ts';
 import type { Bundle } from './bundle/schema.ts';
 import { concessionHere, unfitHere } from './child/fitness.ts';
 import { protectFromOomKiller } from './child/oom.ts';
+import { runDirectoryFault } from './child/run-directory.ts';
+import { removeAllSecrets } from './child/secrets.ts';
 import { makeDirectory } from './control/directory.ts';
 import { runDirectoryOf, socketToServe } from './control/socket-path.ts';
 import { isServed } from './control/unix-socket.ts';
@@ -17,6 +19,7 @@ import type { Effect } from './lifecycle/effect.ts';
 import { createLogs } from './logs/create.ts';
 import type { LogFormat } from './logs/logs.ts';
 import { keepDescriptorsFromChildren } from './posix/descriptors.ts';
+import { errnoOf } from './posix/errno.ts';
 import { unblockSignals } from './posix/signal-mask.ts';
 import { isTerminal } from './posix/terminal.ts';
 import { becomeSubreaper } from './posix/this-process.ts';
@@ -74,7 +77,10 @@ export async function run(options: RunOptions): Promise<void> {
   }
 
   const runDirectory = runDirectoryOf(resolve(socket));
-  makeDirectory(runDirectory);
+  const unusable = makeRunDirectory(runDirectory);
+  if (unusable !== undefined) {
+    return refuse([`bottled: ${unusable}; remove what is there, or give a place of its own with --socket PATH`]);
+  }
   unblockSignals();
   becomeSubreaper();
   keepDescriptorsFromChildren();
@@ -118,6 +124,7 @@ export async function run(options: RunOptions): Promise<void> {
       case 'changed':
         if (!changed) setTimeout(reportHealth, HEALTH_AFTER_MS);
         changed = true;
+        if (!runtime.state().daemons.has(effect.daemon)) services?.forget(effect.daemon);
         return;
       case 'kill-everything':
         killEverything();
@@ -152,7 +159,9 @@ export async function run(options: RunOptions): Promise<void> {
     return loading;
   }
 
+  /** A bundle that was over at once has nobody left to serve. */
   async function serve(): Promise<void> {
+    if (runtime.state().exited) return;
     services = await loadServices();
     const { heartbeat } = services;
     heartbeat.beat();
@@ -194,6 +203,7 @@ export async function run(options: RunOptions): Promise<void> {
 /** What the daemons could need of it is over. A place that has become read-only goes with its container. */
 function removeRunDirectory(directory: string): void {
   try {
+    removeAllSecrets(directory);
     rmSync(directory, { recursive: true, force: true });
   } catch {
     // Nobody is left to tell.
@@ -203,6 +213,15 @@ function removeRunDirectory(directory: string): void {
 function refuse(lines: readonly string[]): void {
   process.stderr.write(`${lines.join('\n')}\n`);
   process.exitCode = CONFIGURATION_ERROR;
+}
+
+function makeRunDirectory(path: string): string | undefined {
+  try {
+    makeDirectory(path);
+    return runDirectoryFault(path);
+  } catch (error) {
+    return `cannot make the run directory ${path} (${errnoOf(error)})`;
+  }
 }
 
 function findSocket(option: string | undefined): { readonly socket: string } | { readonly error: string } {

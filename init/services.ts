@@ -36,6 +36,8 @@ export interface Services {
   probe(effect: EffectOf<'probe'>): Promise<void>;
   runHooks(effect: EffectOf<'run-hooks'>): Promise<void>;
   reload(caller: Caller): Promise<Answer>;
+  /** Frees what is kept of a daemon that is no longer in the bundle. */
+  forget(daemon: string): void;
   /** Opens the control socket. A bundle that cannot be operated still runs: what is wrong is logged. */
   serve(): Promise<void>;
   close(): Promise<void>;
@@ -117,12 +119,14 @@ export function createServices(options: ServicesOptions): Services {
     const answer = answerIn(runtime.send({ type: 'reload', bundle: loaded.bundle, ...caller }));
     if (answer.accepted) sha256 = digestOf(loaded.text);
     const kept = new Set(init.daemons());
-    for (const name of before) {
-      if (kept.has(name)) continue;
-      logs.forget(name);
-      remarks.delete(name);
-    }
+    for (const name of before) if (!kept.has(name)) forget(name);
     return answer;
+  }
+
+  function forget(daemon: string): void {
+    logs.forget(daemon);
+    remarks.delete(daemon);
+    incarnations.forget(daemon);
   }
 
   async function runProbe({ daemon, incarnation, spec }: EffectOf<'probe'>): Promise<void> {
@@ -131,6 +135,7 @@ export function createServices(options: ServicesOptions): Services {
     const end = abortedAtEnd(live);
     const { passed, detail, remark } = await probe(spec.healthcheck, {
       signal: end.signal,
+      hide: logs.masked,
       execute: (argv, { timeout_ms, signal }) => execute(live, spec.working_dir, argv, timeout_ms, signal),
     });
     end.forget();
@@ -181,7 +186,7 @@ export function createServices(options: ServicesOptions): Services {
       signal: end.signal,
     });
     end.forget();
-    return ran;
+    return { ...ran, output: logs.masked(ran.output) };
   }
 
   /** Loaded only where there are any: few bundles have tokens, and cryptography takes its time to load. */
@@ -216,6 +221,7 @@ export function createServices(options: ServicesOptions): Services {
     probe: runProbe,
     runHooks: runStage,
     reload,
+    forget,
     async serve() {
       const { listen, read, hosts = [], origins = [], tokens: sources, audit: trail } = runtime.state().bundle.control;
       if (layout === 'split') logs.own('warn', undefined, LEGACY_LINE, { event: 'legacy-mode' });

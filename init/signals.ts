@@ -17,9 +17,9 @@ export const CATCHABLE_SIGNALS: readonly SignalName[] = SIGNAL_NAMES.filter(
 
 /**
  * What a bundle's init gets to hear: not the end of children (the reaper's), a new window size, a reader gone, or that
- * it goes on.
+ * it goes on. All these do nothing to a process that does not listen; any other would end an init that is not process 1.
  */
-const NOT_FOR_A_BUNDLE: readonly SignalName[] = ['SIGCHLD', 'SIGWINCH', 'SIGPIPE', 'SIGCONT', 'SIGPROF'];
+const NOT_FOR_A_BUNDLE: readonly SignalName[] = ['SIGCHLD', 'SIGWINCH', 'SIGPIPE', 'SIGCONT'];
 export const BUNDLE_SIGNALS: readonly SignalName[] = CATCHABLE_SIGNALS.filter(
   (name) => !NOT_FOR_A_BUNDLE.includes(name),
 );
@@ -30,10 +30,19 @@ export const BUNDLE_SIGNALS: readonly SignalName[] = CATCHABLE_SIGNALS.filter(
  * handler is gone (proc_pid_status(5), SigCgt).
  */
 function earlySignals(): SignalName[] {
-  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1];
+  const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(ownStatus())?.[1];
   if (caught === undefined) return [];
   const mask = BigInt(`0x${caught}`);
   return (['SIGTERM', 'SIGINT'] as const).filter((name) => ((mask >> BigInt(signalNumber(name) - 1)) & 1n) === 0n);
+}
+
+/** Empty where there is no /proc: then a signal so early is lost, and no more than that. */
+function ownStatus(): string {
+  try {
+    return readFileSync('/proc/self/status', 'latin1');
+  } catch {
+    return '';
+  }
 }
 
 /** Signals from their arrival to the one who acts on them. */

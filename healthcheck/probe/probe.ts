@@ -11,6 +11,8 @@ export interface ProbeContext {
   readonly execute: Execute;
   /** Gives the probe up; it then fails at once. */
   readonly signal?: AbortSignal;
+  /** Takes secrets out of what the target has said, before it is cut to length. */
+  readonly hide?: (text: string) => string;
 }
 
 export interface ProbeResult {
@@ -28,20 +30,28 @@ export interface ProbeResult {
  */
 export async function probe(check: Check, context: ProbeContext): Promise<ProbeResult> {
   const start = performance.now();
-  const { name, run } = kindOf(check, context.execute);
+  const { hide = (text) => text } = context;
+  const { name, run } = kindOf(check, hidingOutput(context.execute, hide));
   const { passed, said, remark } = await within(check.timeout, context.signal, run);
   const subject = sentence(name, SUBJECT_LIMIT);
-  const detail = sentence(subject === '' ? said : `${subject}: ${said}`, DETAIL_LIMIT);
+  const detail = sentence(subject === '' ? hide(said) : `${subject}: ${hide(said)}`, DETAIL_LIMIT);
   return {
     passed,
     detail,
-    remark: remark === undefined ? undefined : sentence(remark, DETAIL_LIMIT),
+    remark: remark === undefined ? undefined : sentence(hide(remark), DETAIL_LIMIT),
     duration_ms: performance.now() - start,
   };
 }
 
 const DETAIL_LIMIT = 200;
 const SUBJECT_LIMIT = 120;
+
+function hidingOutput(execute: Execute, hide: (text: string) => string): Execute {
+  return async (argv, options) => {
+    const execution = await execute(argv, options);
+    return { ...execution, output: hide(execution.output) };
+  };
+}
 
 interface Kind {
   readonly name: string;

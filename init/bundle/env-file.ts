@@ -9,6 +9,8 @@ const BLANK = /\s*/y;
 const COMMENT = /#[^\n]*/y;
 const NAME = /(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*/y;
 const REST_OF_LINE = /[^\n]*/y;
+/** A `$` that begins no variable stands for itself, here and not in a bundle file; `$$` is one in both. */
+const DOLLAR = /\$\$|\$(?![A-Za-z_{])/g;
 const ESCAPED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' };
 
 /**
@@ -42,7 +44,7 @@ export function parseEnvFile(text: string, outer: Variables): EnvFile {
     } else if (next === '=' || next === ':') {
       const value = readValue(text, i + 1);
       if (!value.ok) return failed(text, i, `${name} ${value.message}`);
-      const filled = value.literal ? value : interpolate(value.text, known);
+      const filled = value.literal ? value : interpolate(value.text.replace(DOLLAR, '$$$$'), known);
       if (!filled.ok) return failed(text, i, `${name}: ${filled.message}`);
       set(name, filled.text);
       i = value.end;
@@ -75,7 +77,7 @@ function readValue(text: string, start: number): Value {
   if (quote === "'" || quote === '"') return readQuoted(text, i + 1, quote);
   const end = after(REST_OF_LINE, text, i);
   const line = text.slice(i, end);
-  const comment = line.startsWith('#') ? 0 : line.search(/\s#/);
+  const comment = line.search(/\s#/);
   return { ok: true, text: (comment < 0 ? line : line.slice(0, comment)).trim(), literal: false, end };
 }
 

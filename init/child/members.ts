@@ -19,7 +19,8 @@ export interface Incarnation {
  * Zombies are not alive.
  *
  * The kernel shows a process's environment only to its own user or with SYS_PTRACE, which containers seldom grant to
- * root: an orphan of another user is then known by that user, where it is the user of one incarnation only.
+ * root: an orphan of another user is then known by that user, where it is the user of one incarnation only. So is one that
+ * has cleared its environment.
  */
 export function findMembers<Known extends Incarnation>(
   incarnations: readonly Known[],
@@ -60,18 +61,33 @@ function isAlive(stat: ProcessStat): boolean {
   return stat.state !== 'Z' && stat.state !== 'X';
 }
 
+/**
+ * By its mark, which any process could give itself: one with another user than the incarnation's own is not believed, unless
+ * that is root's (a setuid program). It is then known by its user, as one is without a mark or whose environment is hidden.
+ */
 function ownerOfOrphan<Known extends Incarnation>(pid: number, incarnations: readonly Known[]): Known | undefined {
-  const environment = readEnvironment(pid);
-  if (environment === undefined) return ownerByUser(pid, incarnations);
-  const prefix = `${INCARNATION_VARIABLE}=`;
-  const marked = environment.split('\0').find((variable) => variable.startsWith(prefix));
-  if (marked === undefined) return undefined;
-  const mark = marked.slice(prefix.length);
-  return incarnations.find((incarnation) => incarnation.mark === mark);
+  const mark = markOf(pid);
+  if (mark === undefined) return ownerByUser(uidOf(pid), incarnations);
+  const marked = incarnations.find((incarnation) => incarnation.mark === mark);
+  if (marked?.uid === undefined) return marked;
+  const uid = uidOf(pid);
+  return uid === marked.uid || uid === 0 ? marked : ownerByUser(uid, incarnations);
 }
 
-function ownerByUser<Known extends Incarnation>(pid: number, incarnations: readonly Known[]): Known | undefined {
-  const uid = statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+function uidOf(pid: number): number | undefined {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid;
+}
+
+function markOf(pid: number): string | undefined {
+  const prefix = `${INCARNATION_VARIABLE}=`;
+  const variables = readEnvironment(pid)?.split('\0');
+  return variables?.find((variable) => variable.startsWith(prefix))?.slice(prefix.length);
+}
+
+function ownerByUser<Known extends Incarnation>(
+  uid: number | undefined,
+  incarnations: readonly Known[],
+): Known | undefined {
   const [only, second] = uid === undefined ? [] : incarnations.filter((incarnation) => incarnation.uid === uid);
   return second === undefined ? only : undefined;
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readSmallFile } from '../../config/files.ts';
 import type { Bundle, DaemonSpec } from '../bundle/schema.ts';
 import type { SpawnError } from '../lifecycle/event.ts';
 import type { Descriptor } from '../posix/spawn.ts';
@@ -78,10 +78,7 @@ function readSecret(
   const fromEnvironment = source?.environment === undefined ? undefined : process.env[source.environment];
   if (fromEnvironment !== undefined) return [{ target, value: fromEnvironment }];
   if (source?.file === undefined) return { error: `${name} has no value: set ${source?.environment ?? 'its file'}` };
-  try {
-    return [{ target, value: readFileSync(source.file) }];
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return { error: `cannot read ${source.file} for ${name}: ${why}` };
-  }
+  const file = readSmallFile(source.file);
+  if (file.ok) return [{ target, value: file.bytes }];
+  return { error: `the file ${source.file} of ${name} ${file.reason}` };
 }

@@ -8,6 +8,7 @@ import {
   lchownSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -72,6 +73,18 @@ export function writeSecrets({ runDirectory, daemon, secrets, owner }: SecretsOp
     };
   }
   return { directory, masks: secrets.flatMap(({ value }) => masksOf(value)) };
+}
+
+/** Removes what {@link writeSecrets} has made for a daemon. Throws as rm(2) does. */
+export function removeSecrets({ runDirectory, daemon }: Pick<SecretsOptions, 'runDirectory' | 'daemon'>): void {
+  discard(join(runDirectory, 'secrets', daemon));
+}
+
+/** Removes the secrets of all daemons. Throws as rm(2) does. */
+export function removeAllSecrets(runDirectory: string): void {
+  const directory = join(runDirectory, 'secrets');
+  if (!existsSync(directory)) return;
+  for (const name of readdirSync(directory)) discard(join(directory, name));
 }
 
 /**

@@ -9,7 +9,7 @@ type Daemons = ReadonlyMap<string, Daemon>;
 
 /** How all dependencies of a daemon stand together: one that never holds weighs most, then one to wait for. */
 export function dependenciesOf(daemons: Daemons, daemon: Daemon): Standing {
-  let result: Standing = 'holds';
+  let result: Standing = leavingBefore(daemons, daemon).length === 0 ? 'holds' : 'waits';
   for (const [name, dependency] of Object.entries(daemon.spec.depends_on)) {
     const standing = standingOf(daemons.get(name), name, dependency);
     if (typeof standing === 'object') return standing;
@@ -18,11 +18,22 @@ export function dependenciesOf(daemons: Daemons, daemon: Daemon): Standing {
   return result;
 }
 
-/** The names of the dependencies that a pending daemon still waits for. */
+/** The names of the daemons that a pending one still waits for. */
 export function unmetDependencies(daemons: Daemons, daemon: Daemon): readonly string[] {
-  return Object.entries(daemon.spec.depends_on)
+  const unmet = Object.entries(daemon.spec.depends_on)
     .filter(([name, dependency]) => standingOf(daemons.get(name), name, dependency) !== 'holds')
     .map(([name]) => name);
+  return [...unmet, ...leavingBefore(daemons, daemon)];
+}
+
+/**
+ * The daemons that a reload has taken out of the bundle and that still live: a new one waits for them, for it may be one of
+ * them under another name, and want its port.
+ */
+function leavingBefore(daemons: Daemons, { outcome, lastExit }: Daemon): readonly string[] {
+  const isNew = outcome === undefined && lastExit === undefined;
+  if (!isNew) return [];
+  return [...daemons].filter(([, { goal }]) => goal === 'remove').map(([name]) => name);
 }
 
 /** How one dependency stands (Compose Specification, `depends_on`). One that is not required never stands in the way for good. */

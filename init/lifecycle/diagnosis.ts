@@ -28,7 +28,9 @@ const LOADER_SYMPTOMS: readonly Symptom[] = [
     hint: 'the program was built for a newer C library than this image has: use a static build, or a newer base image',
   },
   {
-    pattern: /error while loading shared libraries: \S+|Error loading shared library \S+/,
+    // A lack of memory or descriptors may pass. The loader of glibc knows few errors by name: EAGAIN, ENFILE and EMFILE are 11, 23 and 24.
+    pattern:
+      /(?:error while loading shared libraries: |Error loading shared library )(?!.*(?:Cannot allocate memory|Out of memory|Too many open files|Error (?:11|23|24)\b))\S+/,
     kind: 'missing-library',
     hint: 'install the package that holds this library in the image',
   },

@@ -20,7 +20,13 @@ export function onReload(step: Step, bundle: Bundle, caller: Caller): void {
   for (const [name, spec] of Object.entries(bundle.daemons)) {
     const daemon = step.daemons.get(name);
     if (daemon === undefined) added.push(name);
-    else if (daemon.goal === 'remove' || !isDeepStrictEqual(daemon.next ?? daemon.spec, spec)) changed.push(name);
+    else if (
+      daemon.goal === 'remove' ||
+      !isDeepStrictEqual(daemon.next ?? daemon.spec, spec) ||
+      !hasSameSecrets(spec, step.bundle, bundle)
+    ) {
+      changed.push(name);
+    }
   }
 
   step.bundle = bundle;
@@ -33,6 +39,11 @@ export function onReload(step: Step, bundle: Bundle, caller: Caller): void {
   );
   const text = parts.length === 0 ? 'reloaded: nothing has changed' : `reloaded: ${parts.join('; ')}`;
   step.effects.push({ type: 'answer', ...by, accepted: true, text });
+}
+
+/** What a daemon names under `secrets` may come from elsewhere now, though its own part is as it was. */
+function hasSameSecrets({ secrets }: DaemonSpec, before: Bundle, now: Bundle): boolean {
+  return secrets.every(({ source }) => isDeepStrictEqual(before.secrets[source], now.secrets[source]));
 }
 
 function startsAnew(step: Step, name: string): boolean {

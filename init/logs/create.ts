@@ -224,6 +224,7 @@ export function createLogs({ fd, format, colour, width = OWN_NAME.length, now = 
     mask: (secrets) => {
       mask = createMask(secrets);
     },
+    masked: (text) => mask.apply(Buffer.from(text)).toString('utf8'),
     flush,
   };
 }

@@ -70,6 +70,8 @@ export interface Logs {
   forget(daemon: string): void;
   /** Values that must never appear in a line; `***` stands in their place. Replaces the earlier ones. */
   mask(secrets: readonly string[]): void;
+  /** A text that goes elsewhere than to the log, with `***` in the place of each of these values. */
+  masked(text: string): string;
   /**
    * Resolves to true when all that is queued is written or stdout is closed, to false after `ms`. Never rejects. After
    * false a thread may hang in write(2), and `process.exit` would wait for it: leave by _exit(2).

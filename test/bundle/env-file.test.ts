@@ -41,6 +41,22 @@ DEFAULT=\${NONE:-fallback}
   });
 });
 
+test('what begins neither a comment nor a variable belongs to the value', () => {
+  const text =
+    'COLOUR=#fff\nBLANK= #fff\nEND=pa$\nQUOTED="pa$"\nDIGIT=a$1\nSHELL=$(id)\nTWO=a$$b\nREST=$PART-$\nPART=x\n';
+  assert.deepEqual(read(text, { PART: 'set' }), {
+    COLOUR: '#fff',
+    BLANK: '#fff',
+    END: 'pa$',
+    QUOTED: 'pa$',
+    DIGIT: 'a$1',
+    SHELL: '$(id)',
+    TWO: 'a$b',
+    REST: 'set-$',
+    PART: 'x',
+  });
+});
+
 test('a name without a value is taken from outside, and is left out where it is not set', () => {
   assert.deepEqual(read('A\nB\n', { A: 'outer' }), { A: 'outer' });
 });
@@ -62,7 +78,7 @@ test('a fault is told with its line and never with the value', () => {
     ['A=1\n=2\n', 2, 'is not NAME=value'],
     ['A=1\n\nB="secret\n', 3, 'B has an opening " without a closing one'],
     ['A="x" secret', 1, 'A has text after its closing quote'],
-    ['A=secret$1', 1, 'A: has no name of a variable at "$1"'],
+    ['A=secret${1}', 1, 'A: has no name of a variable at "${"'],
     ['A secret', 1, 'has "s" after A, where "=" belongs'],
   ];
   for (const [text, line, message] of faults) assert.deepEqual(parseEnvFile(text, {}), { ok: false, line, message });

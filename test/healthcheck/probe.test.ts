@@ -40,6 +40,22 @@ test('a probe that is given up ends at once and closes its connection', async (t
   assert.equal(late.detail, `GET ${url}/: given up`);
 });
 
+test('what the target says is rid of secrets before it is cut to length', async (t) => {
+  const secret = 'correct-horse-battery';
+  const hide = (text: string): string => text.replaceAll(secret, '***');
+  const body = JSON.stringify({ reason: `${'x'.repeat(140)}${secret}`, warning: `${'x'.repeat(185)}${secret}` });
+  const { port } = await httpTarget(t, ({ url }, response) =>
+    response.writeHead(url === '/bad' ? 500 : 200, { 'content-type': 'application/json' }).end(body),
+  );
+  const bad = await probe(httpCheck({ port, path: '/bad' }), { execute, hide });
+  assert.match(bad.detail, /x\*\*\*$/);
+  const good = await probe(httpCheck({ port }), { execute, hide });
+  assert.match(good.remark ?? '', /x\*\*\*$/);
+  const said = async () => ({ code: 1, signal: null, output: `${'x'.repeat(190)}${secret}` });
+  const test = await probe({ test: ['CMD', 'check'], timeout: 1_000 }, { execute: said, hide });
+  assert.doesNotMatch(test.detail, /correct/);
+});
+
 test('a timeout of 0 means the default, and one of a year does not end at once', async (t) => {
   const { port } = await httpTarget(t, (_, response) => response.end());
   for (const timeout of [0, 365 * 86_400_000]) {

@@ -13,6 +13,11 @@ const STDERR: readonly { readonly code: number; readonly lines: readonly string[
     lines: ['a: error while loading shared libraries: libx.so.1: cannot open shared object file'],
     kind: 'missing-library',
   },
+  {
+    code: 127,
+    lines: ['a: error while loading shared libraries: libx.so.1: wrong ELF class: ELFCLASS32'],
+    kind: 'missing-library',
+  },
   { code: 126, lines: ['sh: 1: ./a: Exec format error'], kind: 'wrong-architecture' },
   { code: 127, lines: ['sh: 1: nosuch: not found'], kind: 'not-found' },
   { code: 126, lines: ['sh: 1: ./a: Permission denied'], kind: 'not-executable' },
@@ -34,6 +39,17 @@ for (const { code, lines, kind } of STDERR) {
       assert.ok(cause.detail.includes(lines[0] ?? '') && cause.hint !== undefined, cause.detail);
   });
 }
+
+test('a library that could not be loaded for lack of memory or descriptors is not missing: a retry may mend it', () => {
+  for (const why of [
+    'libc.so.6: cannot open shared object file: Error 24',
+    'libc.so.6: failed to map segment from shared object: Cannot allocate memory',
+    'liba.so: Too many open files (needed by a)',
+  ]) {
+    const lastLines = [`a: error while loading shared libraries: ${why}`];
+    assert.equal(diagnose({ ...AT_START, exit: { code: 127 }, lastLines }).kind, 'exit-code', why);
+  }
+});
 
 test('a daemon that had been ready did not fail to load, whatever its last lines hold', () => {
   const lastLines = ['plugin: error while loading shared libraries: libx.so.1'];

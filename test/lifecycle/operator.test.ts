@@ -123,12 +123,32 @@ test('a reload touches only what it changes, adds or removes', () => {
   run.spawned('same', 'old', 'changed');
   const bundle = bundleOf({ daemons: { same, changed: { command: 'two' }, fresh: { command: 'y' } } });
   const effects = run.send({ type: 'reload', bundle, plane: 'cli' });
-  assert.deepEqual(starts(effects), ['fresh']);
   assert.deepEqual(kills(effects), ['old:SIGTERM', 'changed:SIGTERM']);
   const restarted = only(run.exited('changed', { signal: 'SIGTERM' }), 'spawn')[0];
   assert.deepEqual(restarted?.spec.command, ['two']);
-  run.exited('old', { signal: 'SIGTERM' });
+  assert.deepEqual(starts(run.exited('old', { signal: 'SIGTERM' })), ['fresh']);
   assert.deepEqual([...run.state().daemons.keys()], ['same', 'changed', 'fresh']);
+});
+
+test('a daemon under a new name starts once the one under its old name has left the port', () => {
+  const run = play({ daemons: { old: { command: 'x', essential: true }, KEEP: ALWAYS } });
+  run.spawned('old', 'KEEP');
+  const bundle = bundleOf({ daemons: { renamed: { command: 'x', essential: true }, KEEP: ALWAYS } });
+  assert.deepEqual(starts(run.send({ type: 'reload', bundle, plane: 'cli' })), []);
+  assert.deepEqual(starts(run.exited('KEEP', { code: 1 })), ['KEEP'], 'others do not wait');
+  run.exited('old', { code: 0 }, { remains: true });
+  assert.deepEqual(starts(run.gone('old')), ['renamed']);
+});
+
+test('a reload starts anew the daemons whose secrets come from elsewhere now, and no other', () => {
+  const daemons = { web: { command: 'web', secrets: ['token'] }, db: { command: 'db', secrets: ['key'] } };
+  const key = { file: 'key' };
+  const run = play({ secrets: { token: { file: 'one' }, key }, daemons });
+  run.spawned('web', 'db');
+  const bundle = bundleOf({ secrets: { token: { file: 'two' }, key }, daemons });
+  assert.deepEqual(kills(run.send({ type: 'reload', bundle, plane: 'cli' })), ['web:SIGTERM']);
+  assert.deepEqual(starts(run.exited('web', { signal: 'SIGTERM' })), ['web']);
+  assert.deepEqual(kills(run.send({ type: 'reload', bundle, plane: 'cli' })), []);
 });
 
 test('a reload leaves stopped what the operator stopped', () => {

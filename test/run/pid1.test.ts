@@ -44,7 +44,7 @@ test('what a crashed daemon left in its group is gone before it starts again', a
     t,
     `daemons:
   a:
-    command: [sh, -c, "sleep ${seconds} & echo up $$(pgrep -c -f 'sleep ${seconds}' || true); wait"]
+    command: [sh, -c, "sleep ${seconds} & until pgrep -x -f 'sleep ${seconds}'; do :; done; echo up; wait"]
     ready: { log: up }
     restart: always`,
   );

@@ -31,6 +31,7 @@ import {
 import {
   dependencyFailedIsTrue,
   dependentsFollowARestart,
+  newcomersWaitForLeavers,
   nobodyWaitsInVain,
   oneLifeAtATime,
   operatorsStopIsFinal,
@@ -49,6 +50,7 @@ const RULES: readonly Rule[] = [
   operatorsStopIsFinal,
   startsAfterDependencies,
   startsWithNewestSpec,
+  newcomersWaitForLeavers,
   stopsInReverseOrder,
   stoppedForAReason,
   killsAfterTheGrace,

@@ -308,6 +308,12 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '',
   },
   {
+    name: 'starts a daemon while the one that it replaces still has its port',
+    file: 'dependencies.ts',
+    find: "filter(([, { goal }]) => goal === 'remove')",
+    replace: "filter(([name, { goal }]) => goal === 'remove' && name === '')",
+  },
+  {
     name: 'delivers a signal that asks for a restart',
     file: 'signal.ts',
     find: "{ do: 'restart' }",

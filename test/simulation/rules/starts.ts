@@ -1,4 +1,4 @@
-import { holding, isUp, type Life } from '../facts.ts';
+import { type Facts, holding, isUp, type Life } from '../facts.ts';
 import { Violation } from '../violation.ts';
 import type { Rule, Sight } from './rule.ts';
 import { isHeld } from './stops.ts';
@@ -58,7 +58,7 @@ export const nobodyWaitsInVain: Rule = {
           `${life.name} still waits for ${hopeless.name}`,
         );
       }
-      if (links.every(({ holds }) => holds === 'yes')) {
+      if (links.every(({ holds }) => holds === 'yes') && !(isNew(life) && someoneLeaves(facts))) {
         throw new Violation(
           'a daemon whose dependencies hold starts at once',
           '5 Start',
@@ -68,6 +68,25 @@ export const nobodyWaitsInVain: Rule = {
     }
   },
 };
+
+/** DESIGN 5, Stop and Reload: a daemon under a new name waits for the one under its old name, "so ports are free". */
+export const newcomersWaitForLeavers: Rule = {
+  onEffect: (effect, { facts }) => {
+    if (effect.type !== 'spawn' || !someoneLeaves(facts)) return;
+    const life = facts.lives.get(effect.daemon);
+    if (life === undefined || !isNew(life) || life.incarnation > 0) return;
+    throw new Violation('a new daemon waits until those that a reload removed are gone', '5 Reload', effect.daemon);
+  },
+};
+
+/** Nothing of it has run to its end yet. */
+function isNew(life: Life): boolean {
+  return life.end?.exit === undefined;
+}
+
+function someoneLeaves(facts: Facts): boolean {
+  return [...facts.lives.values()].some(({ removed, group }) => removed && group !== 'none');
+}
 
 /** DESIGN 5, Start and Diagnosis: `dependency-failed` is said only where a required dependency can no longer hold. */
 export const dependencyFailedIsTrue: Rule = {
