@@ -26,26 +26,30 @@ const SMALLEST_LOOK = 2048;
  * not the end of the body, without which nobody upstream passes it on.
  */
 export function createEscapedWatch(matcher: Matcher): EscapedWatch {
-  let seen: Buffer = Buffer.alloc(0);
-  let waiting: Buffer[] = [];
-  let size = 0;
+  /** What has been looked at and is looked at again, and behind it what waits: kept in one place, for each body passes here in many pieces. */
+  let held: Buffer = Buffer.allocUnsafe(0);
+  let seen = 0;
+  let end = 0;
 
   function take(leaving: Buffer): void {
-    if (leaving.length === 0) return;
-    // A copy: the buffer is somebody else's once it has left.
-    waiting.push(leaving.length < SMALLEST_LOOK ? Buffer.from(leaving) : leaving);
-    size += leaving.length;
+    if (end + leaving.length > held.length) {
+      const larger = Buffer.allocUnsafe(Math.max(end + leaving.length, 2 * held.length));
+      held.copy(larger, 0, 0, end);
+      held = larger;
+    }
+    end += leaving.copy(held, end);
   }
 
   function look(): readonly Sighting[] {
-    if (size === 0) return [];
-    const bytes = Buffer.concat([seen, ...waiting]);
-    seen = Buffer.from(bytes.subarray(-REACH));
-    waiting = [];
-    size = 0;
+    if (end === seen) return [];
+    const bytes = held.subarray(0, end);
     const readable = unescaped(outerLayer(bytes));
-    const sightings = readable === undefined ? [] : sightingsIn(readable.bytes);
-    return sightings.length > 0 ? sightings : sightingsIn(base64Lines(bytes));
+    const escaped = readable === undefined ? [] : sightingsIn(readable.bytes);
+    const sightings = escaped.length > 0 ? escaped : sightingsIn(base64Lines(bytes));
+    seen = Math.min(end, REACH);
+    held.copyWithin(0, end - seen, end);
+    end = seen;
+    return sightings;
   }
 
   function sightingsIn(bytes: Buffer): readonly Sighting[] {
@@ -55,7 +59,7 @@ export function createEscapedWatch(matcher: Matcher): EscapedWatch {
   return {
     push(leaving) {
       take(leaving);
-      return size < SMALLEST_LOOK ? [] : look();
+      return end - seen < SMALLEST_LOOK ? [] : look();
     },
     end(leaving) {
       take(leaving);
