@@ -93,7 +93,7 @@ function noteEnd(step: Step, name: string, ending: Ending): void {
   const daemon = step.daemons.get(name);
   if (daemon === undefined) return;
   update(step, name, {
-    outcome: outcomeOf(name, ending),
+    outcome: outcomeOf(ending),
     attempts: attemptsInARow(daemon, step.at),
     readySince: undefined,
   });
@@ -153,7 +153,7 @@ function restart(
 /** A daemon that ended well too often has failed all the same, and counts as one that has. */
 function giveUp(step: Step, name: string, { at, exit, cause }: Ending, why: string): void {
   const failure = cause ?? { kind: 'exit-code', detail: exit === undefined ? 'never started' : describeExit(exit) };
-  update(step, name, { outcome: outcomeOf(name, { at, exit, cause: failure }) });
+  update(step, name, { outcome: outcomeOf({ at, exit, cause: failure }) });
   fail(step, name, failure, why);
 }
 
@@ -163,8 +163,8 @@ export function fail(step: Step, name: string, cause: Cause, why: string): void 
   enter(step, name, { status: 'failed', cause }, `${why}: ${describeCause(cause)}`, cause);
 }
 
-function outcomeOf(name: string, ending: Ending): Outcome {
-  return { code: outcomeCode(ending), at: ending.at, why: outcomeText(name, ending) };
+function outcomeOf(ending: Ending): Outcome {
+  return { code: outcomeCode(ending), at: ending.at, why: outcomeText(ending) };
 }
 
 /** The daemon's row in the table of exit codes (DESIGN 6). A failure that left with 0 counts 1: it is a failure all the same. */
@@ -174,8 +174,8 @@ function outcomeCode({ exit, cause }: Ending): number {
   return exitCodeOf(exit) || 1;
 }
 
-function outcomeText(name: string, { exit, cause }: Ending): string {
-  if (cause === undefined) return `${name} ended well`;
+function outcomeText({ exit, cause }: Ending): string {
+  if (cause === undefined) return 'it ended well';
   const ended = exit === undefined ? 'never started' : describeExit(exit);
-  return `${name}: ${ended} (${cause.kind})`;
+  return `${ended} (${cause.kind})`;
 }

@@ -22,7 +22,7 @@ interface Ended {
 /** The exit code by the bundle's `exit_code` policy (DESIGN 6). */
 export function decideExitCode({ bundle, daemons, shutdown, at }: Ended): Decision {
   if (shutdown?.fault === true) return { code: INTERNAL_ERROR, why: `internal error: ${shutdown.why}` };
-  const outcomes = [...daemons].map(([name, daemon]) => ({ name, ...outcomeOf(name, daemon, at) }));
+  const outcomes = [...daemons].map(([name, daemon]) => ({ name, ...outcomeOf(daemon, at) }));
   const bad = outcomes.filter(({ code }) => code !== 0);
   const named = bundle.exit_code.startsWith('from:') ? bundle.exit_code.slice('from:'.length) : undefined;
   const decider =
@@ -35,7 +35,7 @@ export function decideExitCode({ bundle, daemons, shutdown, at }: Ended): Decisi
   return { code: decider.code, decidedBy: decider.name, why: decider.why };
 }
 
-function outcomeOf(name: string, { outcome, state }: Daemon, at: number): Outcome {
-  if (isAlive(state)) return { code: SIGKILLED, at, why: `${name} could not be ended, even by SIGKILL` };
-  return outcome ?? { code: 0, at, why: `${name} was not started` };
+function outcomeOf({ outcome, state }: Daemon, at: number): Outcome {
+  if (isAlive(state)) return { code: SIGKILLED, at, why: 'it could not be ended, even by SIGKILL' };
+  return outcome ?? { code: 0, at, why: 'it was not started' };
 }

@@ -105,7 +105,7 @@ for (const { row, bundle, termAfter, code } of ROWS) {
 test('at the end one line says which daemon decided the code and why', async (t) => {
   const init = startInit(t, 'daemons: { a: { command: [sh, -c, "exit 3"] }, b: { command: ["true"] } }');
   await init.ended();
-  assert.match(init.output(), /exit code 3, decided by a: a: exit code 3/);
+  assert.match(init.output(), /exit code 3, decided by a: exit code 3/);
 });
 
 test('a leader that left well whose group had to be killed is an incident', async (t) => {
