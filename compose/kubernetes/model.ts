@@ -58,7 +58,7 @@ function deployment(bottle: Bottle, server: ModelServer): IDeployment {
 }
 
 function podSpec(bottle: Bottle, server: ModelServer): IPodSpec {
-  const volumes = modelVolumes(bottle, server);
+  const volumes = mountedVolumes(bottle, server);
   return {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
@@ -75,7 +75,7 @@ interface Mounted {
   readonly mounts: readonly IVolumeMount[];
 }
 
-function modelVolumes(bottle: Bottle, server: ModelServer): readonly Mounted[] {
+function mountedVolumes(bottle: Bottle, server: ModelServer): readonly Mounted[] {
   const { token, sharedMemory } = server;
   const written = new Map(server.volumes.map((each) => [parseMount(each).source, parseMount(each)]));
   const mounted: Mounted[] = [...written.values()].map((mount) => ({

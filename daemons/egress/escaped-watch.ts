@@ -29,26 +29,26 @@ export function createEscapedWatch(matcher: Matcher): EscapedWatch {
   /** What has been looked at and is looked at again, and behind it what waits: kept in one place, for each body passes here in many pieces. */
   let held: Buffer = Buffer.allocUnsafe(0);
   let seen = 0;
-  let end = 0;
+  let filled = 0;
 
   function take(leaving: Buffer): void {
-    if (end + leaving.length > held.length) {
-      const larger = Buffer.allocUnsafe(Math.max(end + leaving.length, 2 * held.length));
-      held.copy(larger, 0, 0, end);
+    if (filled + leaving.length > held.length) {
+      const larger = Buffer.allocUnsafe(Math.max(filled + leaving.length, 2 * held.length));
+      held.copy(larger, 0, 0, filled);
       held = larger;
     }
-    end += leaving.copy(held, end);
+    filled += leaving.copy(held, filled);
   }
 
   function look(): readonly Sighting[] {
-    if (end === seen) return [];
-    const bytes = held.subarray(0, end);
+    if (filled === seen) return [];
+    const bytes = held.subarray(0, filled);
     const readable = unescaped(outerLayer(bytes));
     const escaped = readable === undefined ? [] : sightingsIn(readable.bytes);
     const sightings = escaped.length > 0 ? escaped : sightingsIn(base64Lines(bytes));
-    seen = Math.min(end, REACH);
-    held.copyWithin(0, end - seen, end);
-    end = seen;
+    seen = Math.min(filled, REACH);
+    held.copyWithin(0, filled - seen, filled);
+    filled = seen;
     return sightings;
   }
 
@@ -59,7 +59,7 @@ export function createEscapedWatch(matcher: Matcher): EscapedWatch {
   return {
     push(leaving) {
       take(leaving);
-      return end - seen < SMALLEST_LOOK ? [] : look();
+      return filled - seen < SMALLEST_LOOK ? [] : look();
     },
     end(leaving) {
       take(leaving);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { isIPv6, type Socket } from 'node:net';
 import { formatProblem, type Problem } from '../../config/problem.ts';
 import { listen, portOf, trackConnections } from '../listen/listen.ts';
+import { endOnFault } from '../log/fault.ts';
 import { createLog, type Log } from '../log/log.ts';
 import { serveMetrics } from '../metrics/server.ts';
 import { oneAtATime } from '../watch/one-at-a-time.ts';
@@ -28,10 +29,7 @@ const TOOLS_MS = 2500;
 const STOP_MS = 7500;
 
 const log = createLog('mcp-bridge');
-process.on('uncaughtException', (error) => {
-  log('error', `mcp-bridge ends, since something in it went wrong: ${error.message}`, { event: 'internal-fault' });
-  process.exit(EXIT_FAILED);
-});
+endOnFault('mcp-bridge', log);
 await main();
 
 async function main(): Promise<void> {

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { formatProblem, type Problem } from '../../config/problem.ts';
 import { listen, portOf, trackConnections } from '../listen/listen.ts';
+import { endOnFault } from '../log/fault.ts';
 import { createLog } from '../log/log.ts';
 import { serveMetrics } from '../metrics/server.ts';
 import { createSidecarLlmClient } from '../model/client.ts';
@@ -51,10 +52,7 @@ const TAKE_IN_EVERY_MS = 250;
 const MOST_FAULTS_TOLD_PER_MINUTE = 20;
 
 const log = createLog('supervise');
-process.on('uncaughtException', (error) => {
-  log('error', `supervise ends, since something in it went wrong: ${error.message}`, { event: 'internal-fault' });
-  process.exit(EXIT_FAILED);
-});
+endOnFault('supervise', log);
 await main();
 
 async function main(): Promise<void> {
